@@ -35,8 +35,18 @@ export function registryCalls(bucket: string, layout: RegistryLayout): AwsCall[]
   const object = { type: 's3-object', bucket, key: layout.key } as const;
   const listed = { type: 's3-list', bucket, prefix: layout.key } as const;
   return [
-    { operation: 'GetObject', action: 's3:GetObject', resource: object, why: 'loads the registry; If-Match needs it too' },
-    { operation: 'PutObject', action: 's3:PutObject', resource: object, why: 'saves lease and state by compare-and-swap' },
+    {
+      operation: 'GetObject',
+      action: 's3:GetObject',
+      resource: object,
+      why: 'loads the registry; If-Match needs it too',
+    },
+    {
+      operation: 'PutObject',
+      action: 's3:PutObject',
+      resource: object,
+      why: 'saves lease and state by compare-and-swap',
+    },
     {
       operation: 'ListObjectsV2',
       action: 's3:ListBucket',

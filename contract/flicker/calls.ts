@@ -1,0 +1,88 @@
+import type { AwsCall } from '../program';
+import { layoutOfKey, registryCalls } from '../registry';
+import type { FlickerConfig } from './config';
+
+/** An object in S3 as `s3://bucket/key`. */
+export interface S3Location {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+/** Reads `s3://bucket/key`; anything else is a local path and gives undefined. @throws Error when it is s3:// but incomplete */
+export function parseS3Location(location: string): S3Location | undefined {
+  if (!location.startsWith('s3://')) return undefined;
+  const match = /^s3:\/\/([^/]+)\/(.+)$/.exec(location);
+  if (!match?.[1] || !match[2]) throw new Error(`"${location}" is no registry location: expected s3://bucket/key`);
+  return { bucket: match[1], key: match[2] };
+}
+
+/** Where refused events go: what the config says, else the prefix beside the registry. */
+export function deadLetterLocation(
+  config: Pick<FlickerConfig, 'dead_letter'>,
+  registry: string | undefined,
+): { readonly bucket: string; readonly prefix: string } | { readonly path: string } | undefined {
+  const told = config.dead_letter;
+  if (told && 'path' in told) return told;
+  if (told)
+    return { bucket: told.bucket, prefix: told.prefix && !told.prefix.endsWith('/') ? `${told.prefix}/` : told.prefix };
+  if (registry === undefined) return undefined;
+  const s3 = parseS3Location(registry);
+  if (!s3) return { path: `${layoutOfKey(registry).prefix}dlq` };
+  return { bucket: s3.bucket, prefix: `${layoutOfKey(s3.key).prefix}dlq/` };
+}
+
+/** The S3 destinations of a config, each place once. */
+export function s3Destinations(config: FlickerConfig): { bucket: string; prefix: string }[] {
+  const all = [...config.log_files, ...config.api_sources].map((source) => source.destination ?? config.destination);
+  const places = all.flatMap((to) => (to?.type === 's3' ? [{ bucket: to.bucket, prefix: to.prefix }] : []));
+  return [...new Map(places.map((place) => [`${place.bucket}/${place.prefix}`, place])).values()];
+}
+
+/** Every call that flicker makes to AWS with these settings. `registry` is its location when `--track` is on. */
+export function flickerCalls(config: FlickerConfig, registry: string | undefined): AwsCall[] {
+  const calls: AwsCall[] = [];
+  const own = registry === undefined ? undefined : parseS3Location(registry);
+  if (own) {
+    const layout = layoutOfKey(own.key);
+    calls.push(...registryCalls(own.bucket, layout), {
+      operation: 'PutObject',
+      action: 's3:PutObject',
+      resource: { type: 's3-object', bucket: own.bucket, key: `${layout.prefix}*` },
+      why: 'keeps what belongs beside the registry: dead letters, and the file of an earlier format',
+    });
+  }
+  const dead = deadLetterLocation(config, registry);
+  if (dead && 'bucket' in dead && config.dead_letter) {
+    calls.push({
+      operation: 'PutObject',
+      action: 's3:PutObject',
+      resource: { type: 's3-object', bucket: dead.bucket, key: `${dead.prefix}*` },
+      why: 'writes dead letters',
+    });
+  }
+  for (const { bucket, prefix } of s3Destinations(config)) {
+    const objects = { type: 's3-object', bucket, key: `${prefix}*` } as const;
+    calls.push(
+      { operation: 'PutObject', action: 's3:PutObject', resource: objects, why: 'writes a numbered object' },
+      {
+        operation: 'HeadObject',
+        action: 's3:GetObject',
+        resource: objects,
+        why: 'finds the objects written since the last save',
+      },
+      {
+        operation: 'GetObject',
+        action: 's3:GetObject',
+        resource: objects,
+        why: 'reads a position too long for object metadata',
+      },
+      {
+        operation: 'ListObjectsV2',
+        action: 's3:ListBucket',
+        resource: { type: 's3-list', bucket, prefix: `${prefix}*` },
+        why: 'lets S3 answer 404 instead of 403 for an object that does not exist yet',
+      },
+    );
+  }
+  return calls;
+}

@@ -1,0 +1,9 @@
+/** The contract of flicker, the log shipper: what it can be told, what it needs, what it reports. */
+export * from './calls';
+export * from './config';
+export * from './destinations';
+export * from './masking';
+export * from './observability';
+export * from './settings';
+export * from './sources';
+export * from './stop';

@@ -1,0 +1,96 @@
+import type { MetricSpec, PortSpec } from '../program';
+import { registryEvents } from '../registry';
+
+/** Metrics of flicker, on `/metrics`. */
+export const flickerMetrics = {
+  eventsRead: counter('flicker_events_read_total', 'Events read from the source.', ['source']),
+  eventsFiltered: counter('flicker_events_filtered_total', 'Events dropped by match_on or exclude_on.', ['source']),
+  eventsDelivered: counter('flicker_events_delivered_total', 'Events that the destination accepted.', ['source']),
+  eventsResent: counter('flicker_events_resent_total', 'Events sent again because an answer was lost.', ['source']),
+  eventsDeadLettered: counter('flicker_events_dead_lettered_total', 'Events written to the dead letters.', ['source']),
+  bytesDelivered: counter('flicker_bytes_delivered_total', 'Bytes of accepted requests, before compression.', [
+    'source',
+  ]),
+  bytesMissed: counter('flicker_bytes_missed_total', 'Bytes cut or deleted before they could be read.', ['source']),
+  deliveryRetries: counter('flicker_delivery_retries_total', 'Failed attempts to deliver.', ['source']),
+  sourcePaused: gauge('flicker_source_paused', '1 while a destination refuses or fails and the source waits.', [
+    'source',
+  ]),
+  sourceErrors: counter('flicker_source_errors_total', 'Polls that failed.', ['source']),
+  sourceLagBytes: gauge('flicker_source_lag_bytes', 'Bytes not yet delivered of the files of a source.', ['source']),
+  sourceLastSuccess: gauge('flicker_source_last_success_timestamp_seconds', 'Time of the last good poll.', ['source']),
+  timestampsUnreadable: counter('flicker_timestamps_unreadable_total', 'Entries whose time could not be read.', [
+    'source',
+  ]),
+  apiRequests: counter('flicker_api_requests_total', 'Requests to the API, by status class.', ['source', 'status']),
+  registrySaves: counter('flicker_registry_saves_total', 'Saves of the registry, by result.', ['result']),
+  registrySaveSeconds: {
+    name: 'flicker_registry_save_duration_seconds',
+    type: 'histogram',
+    help: 'How long a save of the registry takes.',
+    labels: [],
+  },
+  registryConflicts: counter('flicker_registry_conflicts_total', 'Conditional writes that met another version.', []),
+  registryUnsaved: gauge('flicker_registry_unsaved_events', 'Events sent and not yet saved.', []),
+  registryLastSave: gauge('flicker_registry_last_save_timestamp_seconds', 'Time of the last save.', []),
+  registryEpoch: gauge('flicker_registry_epoch', 'Epoch of the lease that this instance holds.', []),
+  fenced: gauge('flicker_fenced', '1 after a new owner has taken over.', []),
+} as const satisfies Record<string, MetricSpec>;
+
+function counter(name: string, help: string, labels: readonly string[]) {
+  return { name, type: 'counter', help, labels } as const;
+}
+
+function gauge(name: string, help: string, labels: readonly string[]) {
+  return { name, type: 'gauge', help, labels } as const;
+}
+
+/** Log events of flicker. Their fields are numbers and names, never payloads. */
+export const flickerEvents = {
+  ...registryEvents,
+  /** Fields: version, sources, node. */
+  started: 'program.started',
+  draining: 'program.draining',
+  stopped: 'program.stopped',
+  failed: 'program.failed',
+  /** One line a minute and one at the end; fields are the counts since the line before: see `progressFields`. */
+  progress: 'program.progress',
+  sourceStarted: 'source.started',
+  sourceFailed: 'source.failed',
+  sourcePaused: 'source.paused',
+  sourceResumed: 'source.resumed',
+  /** Fields: source, file, from, to: bytes that were cut or deleted before they could be read. */
+  bytesMissed: 'source.bytes_missed',
+  fileOpened: 'source.file_opened',
+  fileRotated: 'source.file_rotated',
+  timestampUnreadable: 'source.timestamp_unreadable',
+  rateLimited: 'source.rate_limited',
+  deliveryRetried: 'delivery.retried',
+  /** Fields: source, events, reason. */
+  deadLetterWritten: 'dead_letter.written',
+} as const;
+
+/** Numbers in a `program.progress` line. */
+export const progressFields = {
+  read: 'read',
+  delivered: 'delivered',
+  filtered: 'filtered',
+  resent: 'resent',
+  deadLettered: 'deadLettered',
+  bytesDelivered: 'bytesDelivered',
+  bytesMissed: 'bytesMissed',
+  saves: 'saves',
+  saveFailures: 'saveFailures',
+  unsaved: 'unsaved',
+  lagBytes: 'lagBytes',
+  pausedSources: 'pausedSources',
+} as const;
+
+/** How often a `program.progress` line is written, in milliseconds. */
+export const PROGRESS_INTERVAL_MS = 60_000;
+
+export const flickerPort = {
+  name: 'http',
+  port: 8080,
+  paths: ['/livez', '/readyz', '/metrics'],
+} as const satisfies PortSpec;

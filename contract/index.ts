@@ -1,0 +1,6 @@
+export * from './aws';
+export * from './delivery';
+export * from './flicker';
+export * from './program';
+export * from './registry';
+export * from './settings';
