@@ -1,0 +1,52 @@
+import type { Layout, Records } from './batch';
+import type { StateChange } from './state';
+
+/** What one attempt to deliver came to. `reason` is for people: a status or an error, never a payload. */
+export type Answer =
+  | { readonly kind: 'accepted' }
+  /** Too large: send it in halves. */
+  | { readonly kind: 'too-large'; readonly reason: string }
+  /** Never acceptable as it is: to the dead letters. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** May succeed later. `uncertain`: the destination may have taken it, so that trying again may repeat it. */
+  | { readonly kind: 'retry'; readonly reason: string; readonly retryAfterMs?: number; readonly uncertain: boolean }
+  /** Somebody must change something (credentials, address): pause and try at long intervals. */
+  | { readonly kind: 'blocked'; readonly reason: string }
+  /** Another writer has written this number: `after` is the state after what it wrote. */
+  | { readonly kind: 'superseded'; readonly after: StateChange };
+
+/** Records to deliver in one attempt. */
+export interface Shipment {
+  readonly source: string;
+  readonly records: Records;
+  /** For numbered destinations: the number of this object and the state after it. */
+  readonly number: number;
+  readonly after: StateChange;
+}
+
+/** Where events go. One object serves one source, one shipment at a time. */
+export interface Destination {
+  readonly layout: Layout;
+  /** One attempt. Does not throw for what a destination can answer; an abort rejects with the signal's reason. */
+  send(shipment: Shipment, signal: AbortSignal): Promise<Answer>;
+  /**
+   * Numbered destinations: the state changes of objects `from`, `from + 1` … that were written after the last save.
+   * Others have none.
+   */
+  recover?(source: string, from: number, signal: AbortSignal): Promise<StateChange[]>;
+  close(): Promise<void>;
+}
+
+/** An event that a destination refused, as it is kept. */
+export interface DeadLetter {
+  readonly source: string;
+  readonly records: Records;
+  readonly reason: string;
+  readonly attempts: number;
+}
+
+/** Where refused events are kept. */
+export interface DeadLetters {
+  /** Resolves when they are durable. @throws when they could not be written */
+  write(letter: DeadLetter, signal: AbortSignal): Promise<void>;
+}

@@ -1,0 +1,79 @@
+import { z } from 'zod';
+
+/** How far one file was delivered. Its key is `<nodeId>/<dev>-<ino>-<generation>`. */
+const fileEntry = z.looseObject({
+  source: z.string(),
+  path: z.string(),
+  /** Counts truncations and reuses of the inode. */
+  generation: z.int().min(0),
+  /** Everything before this byte was accepted by the destination. */
+  offset: z.int().min(0),
+  /** Hash that event ids of this file begin with. */
+  idHash: z.string(),
+  /** Hash of the first `bytes` bytes; verifies that the file is still the same, never identifies it. */
+  fingerprint: z.object({ bytes: z.int().min(0), hash: z.string() }),
+  seenAt: z.string(),
+});
+
+/** How far one source was delivered; an API source keeps its walk in `position`. */
+const sourceEntry = z.looseObject({
+  kind: z.enum(['files', 'api']),
+  /** When the source was first started: later files are read from their beginning. */
+  startedAt: z.string(),
+  /** Number of the next object of a numbered destination. */
+  batchNo: z.int().min(1),
+  position: z.record(z.string(), z.json()).default({}),
+});
+
+/** Positions in a version 1 registry; each source takes over what is its own at its first start. */
+const legacyState = z.object({
+  files: z.record(z.string(), z.looseObject({ position: z.int().min(0), inode: z.number() })).default({}),
+  api_sources: z
+    .record(z.string(), z.looseObject({ last_timestamp: z.string(), cursor: z.string().nullish() }))
+    .default({}),
+});
+
+/** The state of flicker in the registry. Fields that this version does not know are kept. */
+export const flickerState = z.looseObject({
+  sources: z.record(z.string(), sourceEntry).default({}),
+  files: z.record(z.string(), fileEntry).default({}),
+  legacy: legacyState.optional(),
+});
+
+export type FileEntry = z.output<typeof fileEntry>;
+export type SourceEntry = z.output<typeof sourceEntry>;
+export type Position = SourceEntry['position'];
+export type LegacyState = z.output<typeof legacyState>;
+export type FlickerState = z.output<typeof flickerState>;
+
+/** What a settled batch changes in the state. `null` removes a file. */
+export const stateChange = z.object({
+  files: z.record(z.string(), fileEntry.nullable()).optional(),
+  position: z.record(z.string(), z.json()).optional(),
+});
+export type StateChange = z.output<typeof stateChange>;
+
+/** The change of `earlier` followed by `later`, of one source. */
+export function mergeChanges(earlier: StateChange, later: StateChange): StateChange {
+  const files = earlier.files || later.files ? { ...earlier.files, ...later.files } : undefined;
+  const position = later.position ?? earlier.position;
+  return { ...(files && { files }), ...(position && { position }) };
+}
+
+/** Applies what a source's settled batch changed. */
+export function applyChange(state: FlickerState, source: string, change: StateChange): void {
+  for (const [key, entry] of Object.entries(change.files ?? {})) {
+    if (entry === null) delete state.files[key];
+    else state.files[key] = entry;
+  }
+  const entry = state.sources[source];
+  if (entry && change.position) entry.position = change.position;
+}
+
+const v1 = z.looseObject({ version: z.literal(1), ...legacyState.shape });
+
+/** The state that a version 1 registry stands for. @throws when it is not one */
+export function upgradeV1(registry: unknown): FlickerState {
+  const { files, api_sources } = v1.parse(registry);
+  return { sources: {}, files: {}, legacy: { files, api_sources } };
+}
