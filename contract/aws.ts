@@ -5,3 +5,10 @@ export const awsEnvironment = {
   /** `true` or `false`: path-style addresses, for S3 servers that have no virtual hosts. */
   s3ForcePathStyle: 'AWS_S3_FORCE_PATH_STYLE',
 } as const;
+
+/** What S3 asks of a KMS key for a caller, by the caller's own S3 action, in a bucket encrypted with that key. */
+export const kmsActionsOf: Readonly<Record<string, readonly string[]>> = {
+  's3:GetObject': ['kms:Decrypt'],
+  's3:GetObjectVersion': ['kms:Decrypt'],
+  's3:PutObject': ['kms:GenerateDataKey'],
+};

@@ -1,3 +1,5 @@
+import type { AwsCall } from './program';
+
 /** How a container gets the runtime: what the init container is told, and where the bundle lies afterwards. */
 export const bundleEnvironment = {
   /** `s3://bucket/key` of the bundle asset. */
@@ -10,3 +12,26 @@ export const bundleEnvironment = {
 
 /** Folder of the task volume that holds the bundle. */
 export const BUNDLE_FOLDER = '/holdfast';
+
+/** Absolute path of a program's bundle in its container. */
+export function bundlePath(program: string): string {
+  return `${BUNDLE_FOLDER}/${program}.mjs`;
+}
+
+/** Images of the default delivery, by exact tags: the one that runs a bundle and the one that copies it. */
+export const runtimeImages = {
+  node: { repository: 'public.ecr.aws/docker/library/node', tag: '24.21.0-bookworm-slim' },
+  awsCli: { repository: 'public.ecr.aws/aws-cli/aws-cli', tag: '2.36.44' },
+} as const;
+
+/** The calls that the init container makes to copy a bundle. */
+export function bundleCalls(bucket: string, key: string): AwsCall[] {
+  return [
+    {
+      operation: 'GetObject',
+      action: 's3:GetObject',
+      resource: { type: 's3-object', bucket, key },
+      why: 'copies the runtime bundle into the task',
+    },
+  ];
+}

@@ -20,6 +20,9 @@ export function registryLayout(program: string, stage: string, name: string): Re
   return layoutOfKey(`${program}/${stage}/${name}-registry.json`);
 }
 
+/** What every key of `registryLayout` matches, and only registries should. */
+export const REGISTRY_KEY_PATTERN = '*-registry.json';
+
 /** The prefix beside a registry is its key without `-registry.json` (or `.json`), and a slash. */
 export function layoutOfKey(key: string): RegistryLayout {
   return { key, prefix: `${key.replace(/(-registry)?\.json$/, '')}/` };
@@ -58,6 +61,31 @@ export function registryCalls(bucket: string, layout: RegistryLayout): AwsCall[]
       action: 's3:ListBucketVersions',
       resource: listed,
       why: 'tells a registry that never was from one that was deleted, when a read is answered 403',
+    },
+  ];
+}
+
+/** The calls that an instance makes below the prefix beside its registry. */
+export function registryPrefixCalls(bucket: string, layout: RegistryLayout): AwsCall[] {
+  return [
+    {
+      operation: 'PutObject',
+      action: 's3:PutObject',
+      resource: { type: 's3-object', bucket, key: `${layout.prefix}*` },
+      why: 'keeps what belongs beside the registry: dead letters, and the file of an earlier format',
+    },
+  ];
+}
+
+/** The calls that a person makes who looks into the history of a registry and edits it: those of the protocol, and one more. */
+export function registryOperatorCalls(bucket: string, layout: RegistryLayout): AwsCall[] {
+  return [
+    ...registryCalls(bucket, layout),
+    {
+      operation: 'GetObject',
+      action: 's3:GetObjectVersion',
+      resource: { type: 's3-object', bucket, key: layout.key },
+      why: 'reads an earlier version of the registry',
     },
   ];
 }

@@ -1,5 +1,5 @@
 import type { AwsCall } from '../program';
-import { layoutOfKey, registryCalls } from '../registry';
+import { layoutOfKey, registryCalls, registryPrefixCalls } from '../registry';
 import type { FlickerConfig } from './config';
 
 /** An object in S3 as `s3://bucket/key`. */
@@ -44,12 +44,7 @@ export function flickerCalls(config: FlickerConfig, registry: string | undefined
   const own = registry === undefined ? undefined : parseS3Location(registry);
   if (own) {
     const layout = layoutOfKey(own.key);
-    calls.push(...registryCalls(own.bucket, layout), {
-      operation: 'PutObject',
-      action: 's3:PutObject',
-      resource: { type: 's3-object', bucket: own.bucket, key: `${layout.prefix}*` },
-      why: 'keeps what belongs beside the registry: dead letters, and the file of an earlier format',
-    });
+    calls.push(...registryCalls(own.bucket, layout), ...registryPrefixCalls(own.bucket, layout));
   }
   const dead = deadLetterLocation(config, registry);
   if (dead && 'bucket' in dead && config.dead_letter) {

@@ -2,6 +2,7 @@
 export * from './calls';
 export * from './config';
 export * from './destinations';
+export * from './json-schema';
 export * from './masking';
 export * from './observability';
 export * from './settings';

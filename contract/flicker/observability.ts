@@ -86,6 +86,17 @@ export const progressFields = {
   pausedSources: 'pausedSources',
 } as const;
 
+/** Metrics that are counted from log lines: one for each number of a progress line, and these, one for each event. */
+export const flickerEventMetrics = {
+  starts: flickerEvents.started,
+  deadLetters: flickerEvents.deadLetterWritten,
+} as const;
+
+/** CloudWatch namespace of the metrics that one instance's log lines are counted in. */
+export function logMetricNamespace(program: string, stage: string, name: string): string {
+  return `Holdfast/${program}/${stage}/${name}`;
+}
+
 /** How often a `program.progress` line is written, in milliseconds. */
 export const PROGRESS_INTERVAL_MS = 60_000;
 
