@@ -1,0 +1,161 @@
+import { gunzipSync, gzipSync } from 'node:zlib';
+import {
+  GetObjectCommand,
+  ListObjectVersionsCommand,
+  PutObjectCommand,
+  S3ServiceException,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import type { RegistryLayout } from '../../contract/registry';
+import type { BesideReply, ObjectStore, ReadReply, WriteCondition, WriteReply } from './store';
+
+const GZIP_FROM_BYTES = 64 * 1024;
+
+export interface S3StoreOptions {
+  /** Its `maxAttempts` must be 1: the protocol has to know which attempt an answer belongs to. */
+  readonly client: S3Client;
+  readonly bucket: string;
+  readonly layout: RegistryLayout;
+}
+
+/** @throws Error when the client retries by itself */
+export async function createS3Store({ client, bucket, layout }: S3StoreOptions): Promise<ObjectStore> {
+  const attempts = await client.config.maxAttempts();
+  if (attempts !== 1) {
+    throw new Error(
+      `the registry's S3 client must have maxAttempts 1, got ${attempts}: conditional writes are retried above it`,
+    );
+  }
+  const { key, prefix } = layout;
+  const put = (
+    to: string,
+    body: Uint8Array,
+    condition: { IfMatch?: string; IfNoneMatch?: string },
+    abortSignal: AbortSignal,
+  ) => {
+    const packed = body.length >= GZIP_FROM_BYTES;
+    return client.send(
+      new PutObjectCommand({
+        Bucket: bucket,
+        Key: to,
+        Body: packed ? gzipSync(body) : body,
+        ...(packed ? { ContentEncoding: 'gzip' } : {}),
+        ContentType: 'application/json',
+        ...condition,
+      }),
+      { abortSignal },
+    );
+  };
+
+  /** Without the right to list, S3 answers 403 for a key that is not there. The version list tells which it is. */
+  const settleDenied = async (reason: string, abortSignal: AbortSignal): Promise<ReadReply> => {
+    try {
+      // The key sorts before every longer one, and its newest version comes first.
+      const listed = await client.send(new ListObjectVersionsCommand({ Bucket: bucket, Prefix: key, MaxKeys: 10 }), {
+        abortSignal,
+      });
+      const newest = (entry: { Key?: string; IsLatest?: boolean }) => entry.Key === key && entry.IsLatest === true;
+      if (listed.DeleteMarkers?.some(newest)) return { kind: 'deleted' };
+      return listed.Versions?.some((entry) => entry.Key === key) ? { kind: 'denied', reason } : { kind: 'missing' };
+    } catch (error) {
+      const failure = failureOf(error, abortSignal);
+      return failure.kind === 'denied' ? { kind: 'denied', reason } : { kind: 'failed', reason: failure.reason };
+    }
+  };
+
+  return {
+    location: `s3://${bucket}/${key}`,
+
+    async read(abortSignal): Promise<ReadReply> {
+      try {
+        const answer = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }), { abortSignal });
+        const raw = (await answer.Body?.transformToByteArray()) ?? new Uint8Array();
+        if (raw[0] === '<'.charCodeAt(0))
+          return { kind: 'failed', reason: 'S3 answered 200 with an error as its body' };
+        if (answer.ETag === undefined) return { kind: 'failed', reason: 'S3 answered 200 without an ETag' };
+        if (answer.ContentLength !== undefined && answer.ContentLength !== raw.length) {
+          return { kind: 'failed', reason: `S3 sent ${raw.length} of ${answer.ContentLength} bytes` };
+        }
+        return { kind: 'found', body: unpack(raw), etag: answer.ETag };
+      } catch (error) {
+        const failure = failureOf(error, abortSignal);
+        if (failure.kind === 'denied') return await settleDenied(failure.reason, abortSignal);
+        if (failure.status === 404 && failure.code !== 'NoSuchBucket') {
+          return { kind: failure.deleteMarker ? 'deleted' : 'missing' };
+        }
+        return { kind: 'failed', reason: failure.reason };
+      }
+    },
+
+    async write(body, condition, abortSignal): Promise<WriteReply> {
+      try {
+        const answer = await put(key, body, conditionHeaders(condition), abortSignal);
+        return answer.ETag === undefined
+          ? { kind: 'unknown', reason: 'S3 answered 200 without an ETag' }
+          : { kind: 'committed', etag: answer.ETag };
+      } catch (error) {
+        return writeReplyOf(failureOf(error, abortSignal));
+      }
+    },
+
+    async putBeside(name, body, abortSignal): Promise<BesideReply> {
+      const to = `${prefix}${name}`;
+      try {
+        await put(to, body, { IfNoneMatch: '*' }, abortSignal);
+        return { kind: 'kept', location: `s3://${bucket}/${to}` };
+      } catch (error) {
+        const failure = failureOf(error, abortSignal);
+        return failure.status === 412 ? { kind: 'exists' } : { kind: 'failed', reason: failure.reason };
+      }
+    },
+  };
+}
+
+/** Unpacks by the bytes, not the header: some stores and proxies unpack on the way. */
+function unpack(raw: Uint8Array): Uint8Array {
+  if (raw[0] !== 0x1f || raw[1] !== 0x8b) return raw;
+  try {
+    return gunzipSync(raw);
+  } catch {
+    return raw; // broken: the parser refuses it by name
+  }
+}
+
+function conditionHeaders(condition: WriteCondition): { IfMatch?: string; IfNoneMatch?: string } {
+  return 'ifMatch' in condition ? { IfMatch: condition.ifMatch } : { IfNoneMatch: condition.ifNoneMatch };
+}
+
+interface Failure {
+  readonly kind: 'denied' | 'other';
+  /** Undefined: no answer arrived. */
+  readonly status: number | undefined;
+  readonly code: string;
+  readonly deleteMarker: boolean;
+  readonly reason: string;
+}
+
+function writeReplyOf({ status, code, reason, kind }: Failure): WriteReply {
+  if (kind === 'denied') return { kind: 'denied', reason };
+  if (status === 412) return { kind: 'precondition-failed' };
+  if (status === 409) return { kind: 'conflict' };
+  if (status === 404 && code !== 'NoSuchBucket') return { kind: 'missing' };
+  const refused = status !== undefined && status >= 300 && status < 500 && status !== 408 && status !== 429;
+  return { kind: refused ? 'failed' : 'unknown', reason };
+}
+
+function failureOf(error: unknown, signal: AbortSignal): Failure {
+  if (error instanceof S3ServiceException) {
+    const status = error.$metadata.httpStatusCode;
+    const headers = error.$response?.headers ?? {};
+    return {
+      kind: status === 403 || status === 401 ? 'denied' : 'other',
+      status,
+      code: error.name,
+      deleteMarker: headers['x-amz-delete-marker'] === 'true',
+      reason: `S3 answered ${status ?? 'something unreadable'} ${error.name}`,
+    };
+  }
+  const cause: unknown = signal.aborted ? signal.reason : error;
+  const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
+  return { kind: 'other', status: undefined, code: '', deleteMarker: false, reason };
+}

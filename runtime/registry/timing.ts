@@ -1,0 +1,56 @@
+import type { Clock } from '../core/clock';
+
+/** How patient the protocol is. All in milliseconds. */
+export interface RegistryTiming {
+  /** One request to the store. @default 4000 */
+  readonly attemptTimeoutMs: number;
+  /** One request of the last save, whose seconds are counted. @default 1000 */
+  readonly releaseAttemptTimeoutMs: number;
+  /** Requests of one open or save before it is reported as failed. @default 8 */
+  readonly attempts: number;
+  /** First and longest pause between attempts, with full jitter. @default 100 and 5000 */
+  readonly backoffMs: number;
+  readonly backoffCapMs: number;
+}
+
+export const defaultTiming: RegistryTiming = {
+  attemptTimeoutMs: 4_000,
+  releaseAttemptTimeoutMs: 1_000,
+  attempts: 8,
+  backoffMs: 100,
+  backoffCapMs: 5_000,
+};
+
+/** Full jitter: anything up to a bound that doubles with every failure. */
+export function jitteredBackoff(failures: number, baseMs: number, capMs: number, random: () => number): number {
+  return random() * Math.min(capMs, baseMs * 2 ** Math.min(failures, 30));
+}
+
+/** Runs `request` with a signal that aborts after `ms` or with `outer`. The request must settle when aborted. */
+export async function withTimeout<T>(
+  clock: Clock,
+  ms: number,
+  outer: AbortSignal | undefined,
+  request: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const attempt = new AbortController();
+  const abort = () => attempt.abort(outer?.reason);
+  if (outer?.aborted) abort();
+  outer?.addEventListener('abort', abort, { once: true });
+  const timer = new AbortController();
+  const expire = async () => {
+    try {
+      await clock.sleep(ms, timer.signal);
+    } catch {
+      return; // answered in time
+    }
+    attempt.abort(new Error(`no answer within ${ms} ms`));
+  };
+  void expire();
+  try {
+    return await request(attempt.signal);
+  } finally {
+    timer.abort();
+    outer?.removeEventListener('abort', abort);
+  }
+}
