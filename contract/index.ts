@@ -1,4 +1,5 @@
 export * from './aws';
+export * from './core';
 export * from './delivery';
 export * from './flicker';
 export * from './program';

@@ -23,6 +23,9 @@ export function registryLayout(program: string, stage: string, name: string): Re
 /** What every key of `registryLayout` matches, and only registries should. */
 export const REGISTRY_KEY_PATTERN = '*-registry.json';
 
+/** The action that writes a registry; only conditional writes are legitimate. */
+export const REGISTRY_WRITE_ACTION = 's3:PutObject';
+
 /** The prefix beside a registry is its key without `-registry.json` (or `.json`), and a slash. */
 export function layoutOfKey(key: string): RegistryLayout {
   return { key, prefix: `${key.replace(/(-registry)?\.json$/, '')}/` };
@@ -46,7 +49,7 @@ export function registryCalls(bucket: string, layout: RegistryLayout): AwsCall[]
     },
     {
       operation: 'PutObject',
-      action: 's3:PutObject',
+      action: REGISTRY_WRITE_ACTION,
       resource: object,
       why: 'saves lease and state by compare-and-swap',
     },

@@ -21,9 +21,9 @@ export function flickerConfigSchema(mode: SettingsMode) {
           .default(5)
           .describe('Attempts before a failing delivery is reported as down. Never drops.'),
         initial_delay_ms: duration(mode, { min: 1 })
-          .default(1000)
+          .prefault(1000)
           .describe('Longest first wait; doubles each time, with full jitter.'),
-        max_delay_ms: duration(mode, { min: 1 }).default(60_000).describe('Longest wait between attempts.'),
+        max_delay_ms: duration(mode, { min: 1 }).prefault(60_000).describe('Longest wait between attempts.'),
         max_queue_size: z
           .int()
           .min(1)
@@ -34,10 +34,10 @@ export function flickerConfigSchema(mode: SettingsMode) {
         .describe('How failed deliveries are retried.'),
       registry: strictObject({
         save_interval_ms: duration(mode, { min: 10 })
-          .default(5000)
+          .prefault(5000)
           .describe('The registry is saved this long after the first unsaved acknowledgement.'),
         heartbeat_interval_ms: duration(mode, { min: 10 })
-          .default(60_000)
+          .prefault(60_000)
           .describe('An idle registry is saved this often.'),
         max_unsaved_events: z
           .int()
@@ -60,7 +60,7 @@ export function flickerConfigSchema(mode: SettingsMode) {
           'Where refused events are kept; the prefix beside the registry by default. Needed without `--track`.',
         ),
       shutdown_timeout_ms: duration(mode, { min: 3000, max: 115_000 })
-        .default(10_000)
+        .prefault(10_000)
         .describe('How long a stop may take. The last 2 s belong to the final save.'),
     },
     keysToCome,

@@ -32,7 +32,7 @@ function httpDestination(mode: SettingsMode) {
       .describe('Another way to write `api_key`.'),
     headers: z.record(z.string(), z.string()).default({}).describe('More request headers.'),
     compression: z.boolean().default(false).describe('Compress requests with gzip.'),
-    timeout_ms: duration(mode, { min: 1 }).default(30_000).describe('How long one request may take.'),
+    timeout_ms: duration(mode, { min: 1 }).prefault(30_000).describe('How long one request may take.'),
     tls: strictObject({
       cert_path: z.string().describe('PEM file of the client certificate.'),
       key_path: z.string().describe('PEM file of the client key.'),

@@ -20,11 +20,9 @@ function quantity(units: Readonly<Record<string, number>>, bare: string, example
     z
       .union([
         z.number(),
-        z
-          .string()
-          .regex(mode === 'final' ? pattern : /./, {
-            error: `expected a number of ${bare} or a text such as ${examples}`,
-          }),
+        z.string().regex(mode === 'final' ? pattern : /./, {
+          error: `expected a number of ${bare} or a text such as ${examples}`,
+        }),
       ])
       .transform((value, context): number => {
         if (typeof value === 'string' && mode === 'template' && isPending(value)) return Number.NaN;

@@ -24,22 +24,39 @@ export interface Shipment {
   readonly after: StateChange;
 }
 
+/** Objects that cannot be read now. `blocked`: somebody must change something. The message is for people. */
+export class RecoverError extends Error {
+  override readonly name = 'RecoverError';
+
+  constructor(
+    message: string,
+    readonly blocked: boolean,
+  ) {
+    super(message);
+  }
+}
+
 /** Where events go. One object serves one source, one shipment at a time. */
 export interface Destination {
+  /** Which one it is, for people: type and place, without path, query or credentials of a URL. */
+  readonly label: string;
   readonly layout: Layout;
   /** One attempt. Does not throw for what a destination can answer; an abort rejects with the signal's reason. */
   send(shipment: Shipment, signal: AbortSignal): Promise<Answer>;
   /**
    * Numbered destinations: the state changes of objects `from`, `from + 1` … that were written after the last save.
    * Others have none.
+   * @throws RecoverError when they cannot be read now
    */
   recover?(source: string, from: number, signal: AbortSignal): Promise<StateChange[]>;
   close(): Promise<void>;
 }
 
-/** An event that a destination refused, as it is kept. */
+/** Events that a destination refused, as they are kept. */
 export interface DeadLetter {
   readonly source: string;
+  /** The label of the destination. */
+  readonly destination: string;
   readonly records: Records;
   readonly reason: string;
   readonly attempts: number;

@@ -1,0 +1,159 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+import {
+  deadLetterLocation,
+  flickerEvents,
+  type ApiSourceConfig,
+  type FlickerConfig,
+  type LogFileConfig,
+} from '../../contract';
+import type { Clock } from '../core/clock';
+import type { Logger } from '../core/log';
+import { LeaseEndedError } from '../registry/errors';
+import type { Commits } from './commits';
+import { createDeadLetters, DeadLettersMissing } from './delivery';
+import { createDestination } from './destinations';
+import type { Destination } from './destination';
+import type { FlickerMetrics } from './metrics';
+import type { Source, SourceContext } from './source';
+import { createApiSource } from './sources/api';
+import { createFileSource } from './sources/files';
+import type { FlickerState } from './state';
+import { runWorker, type WorkerContext, type WorkerSignals, type WorkerStatus } from './worker';
+
+/** What the sources of one process share. */
+export interface CrewContext {
+  readonly config: FlickerConfig;
+  /** Location of the registry, when there is one. */
+  readonly registry: string | undefined;
+  readonly clusterId: string | undefined;
+  readonly nodeId: string;
+  readonly s3: (region?: string) => Promise<S3Client>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: FlickerMetrics;
+  readonly once: boolean;
+  readonly dryRun: boolean;
+}
+
+/** A source that is ready to run. */
+export interface Member {
+  readonly name: string;
+  readonly status: WorkerStatus;
+  /** Runs until it is told to stop, has shipped everything (`once`), or cannot go on. */
+  run(commits: Commits, state: FlickerState, signals: WorkerSignals): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface Plan {
+  readonly name: string;
+  readonly kind: Source['kind'];
+  readonly config: LogFileConfig | ApiSourceConfig;
+  readonly create: (context: SourceContext) => Source;
+}
+
+/**
+ * Makes every source with its destination, so that what is wrong with a config is found before anything runs.
+ * @throws Error naming the source whose patterns, files or destination cannot be used
+ */
+export async function assemble(context: CrewContext): Promise<Member[]> {
+  const plans: Plan[] = [
+    ...context.config.log_files.map((config): Plan => {
+      const create = (source: SourceContext) => createFileSource(config, source);
+      return { name: config.name ?? config.path, kind: 'files', config, create };
+    }),
+    ...context.config.api_sources.map((config): Plan => {
+      const create = (source: SourceContext) => createApiSource(config, source);
+      return { name: config.name, kind: 'api', config, create };
+    }),
+  ];
+  return Promise.all(plans.map((plan) => member(plan, context)));
+}
+
+async function member(plan: Plan, context: CrewContext): Promise<Member> {
+  const { config, clock, log, metrics, once } = context;
+  const told = plan.config.destination ?? config.destination;
+  if (!told) throw new Error(`${plan.name} has no destination`);
+  const used = context.dryRun ? { type: 'stdout' as const, include_id: told.include_id } : told;
+  const destination = await createDestination(used, {
+    clusterId: context.clusterId,
+    s3: context.s3,
+    log,
+  });
+  const source: SourceContext = { clock, log, metrics, nodeId: context.nodeId, includeId: used.include_id };
+  plan.create(source);
+  const status: WorkerStatus = { movesBy: Number.POSITIVE_INFINITY, problem: '', failed: false, stopped: '' };
+  const deadLetters = createDeadLetters(context.dryRun ? undefined : deadLetterLocation(config, context.registry), {
+    s3: context.s3,
+    clock,
+    log,
+  });
+  return {
+    name: plan.name,
+    status,
+    run: (commits, state, signals) =>
+      keepRunning(
+        {
+          name: plan.name,
+          kind: plan.kind,
+          settings: { ...plan.config, max_batch: Math.max(1, Math.floor(config.registry.max_unsaved_events / 2)) },
+          createSource: () => plan.create(source),
+          destination,
+          delivery: { deadLetters, retry: config.retry, destinationType: used.type },
+          commits,
+          state,
+          clock,
+          log,
+          metrics,
+          once,
+        },
+        signals,
+        status,
+        config.retry.max_delay_ms,
+      ),
+    close: () => destination.close(),
+  };
+}
+
+/** A source that fails where nobody expected it starts again from its saved position; the others go on. */
+async function keepRunning(
+  context: WorkerContext,
+  signals: WorkerSignals,
+  status: WorkerStatus,
+  pauseMs: number,
+): Promise<void> {
+  const { clock, log, name, once } = context;
+  for (;;) {
+    try {
+      return await runWorker(context, signals, status);
+    } catch (error) {
+      if (signals.abort.aborted || error instanceof LeaseEndedError) return;
+      const reason = error instanceof Error ? error.message : String(error);
+      status.problem = reason;
+      status.failed = true;
+      if (error instanceof DeadLettersMissing || once) {
+        status.stopped = reason;
+        log.error(flickerEvents.sourceFailed, `source stopped: ${reason}`, { source: name });
+        return;
+      }
+      log.error(flickerEvents.sourceFailed, `source starts again from its saved position: ${reason}`, { source: name });
+      context.metrics.sourceErrors.inc({ source: name });
+      status.movesBy = Number.POSITIVE_INFINITY;
+      try {
+        await clock.sleep(pauseMs, signals.drain);
+      } catch {
+        return; // told to stop
+      }
+    }
+  }
+}
+
+/** Closes every destination; a failure to close is reported and harms nothing that was accepted. */
+export async function dismiss(
+  members: readonly { readonly close: Destination['close'] }[],
+  log: Logger,
+): Promise<void> {
+  const results = await Promise.allSettled(members.map((one) => one.close()));
+  for (const result of results) {
+    if (result.status === 'rejected') log.warn(flickerEvents.failed, `cannot close: ${String(result.reason)}`);
+  }
+}

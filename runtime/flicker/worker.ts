@@ -1,0 +1,244 @@
+import { flickerEvents } from '../../contract/flicker';
+import type { Clock } from '../core/clock';
+import type { Logger } from '../core/log';
+import { Stopping } from '../core/lifecycle';
+import { BatchBuilder, type Batch } from './batch';
+import type { Commits } from './commits';
+import { deliver, type DeliveryContext } from './delivery';
+import type { Destination } from './destination';
+import type { FlickerMetrics } from './metrics';
+import { SourceError, type Source } from './source';
+import { applyChange, type FlickerState, type StateChange } from './state';
+
+/** How a source is read and sent. */
+export interface WorkerSettings {
+  readonly polling_frequency_ms: number;
+  readonly buffer_size: number;
+  readonly flush_interval_ms: number;
+  readonly batch_max_events: number;
+  readonly batch_max_bytes: number;
+  /** Most events in a batch so that two of them stay within the cap of unsaved events. */
+  readonly max_batch: number;
+}
+
+export interface WorkerContext {
+  readonly name: string;
+  readonly kind: Source['kind'];
+  readonly settings: WorkerSettings;
+  /** A source that has not been started yet. Made anew when another writer's objects move the position. */
+  createSource(): Source;
+  readonly destination: Destination;
+  readonly delivery: Omit<DeliveryContext, 'signal'>;
+  readonly commits: Commits;
+  readonly state: FlickerState;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: FlickerMetrics;
+  /** Ship what is there now, and end. */
+  readonly once: boolean;
+}
+
+export interface WorkerSignals {
+  /** Stop reading; send what was read. */
+  readonly drain: AbortSignal;
+  /** Stop everything at once. */
+  readonly abort: AbortSignal;
+}
+
+/** What a worker shows of itself. */
+export interface WorkerStatus {
+  /** Monotonic time by which the loop must have turned; it is stuck when that has passed. */
+  movesBy: number;
+  /** Why the last poll failed; empty after a good one. */
+  problem: string;
+  /** Something could not be read or delivered. */
+  failed: boolean;
+  /** Why the source has stopped for good; empty while it runs. */
+  stopped: string;
+}
+
+/** Longest time that one turn of the loop, or one attempt to deliver, may take before the source counts as stuck. */
+const TURN_MS = 300_000;
+
+/** Another writer has written the number that this source was about to write. */
+class Superseded extends Error {
+  constructor(readonly after: StateChange) {
+    super('another writer has written this object');
+  }
+}
+
+/**
+ * Reads one source and delivers its events until it is told to stop. While one batch is under way the next is read;
+ * when the destination is down nothing more is read.
+ */
+export async function runWorker(context: WorkerContext, signals: WorkerSignals, status: WorkerStatus): Promise<void> {
+  await recover(context, signals.abort);
+  for (;;) {
+    const source = context.createSource();
+    try {
+      await start(context, source, signals.drain);
+      return await readAndSend(context, source, signals, status);
+    } catch (error) {
+      if (!(error instanceof Superseded)) {
+        if (signals.drain.aborted && error === signals.drain.reason) return;
+        throw error;
+      }
+      // A new owner of the registry has fenced this instance when this save finds it; else the object is our own.
+      await context.commits.commit(signals.abort);
+      settle(context, error.after, 0, true);
+    } finally {
+      await source.close();
+    }
+  }
+}
+
+/** Takes up what was written to a numbered destination after the last save. */
+async function recover(context: WorkerContext, signal: AbortSignal): Promise<void> {
+  const entry = context.state.sources[context.name];
+  if (!context.destination.recover) return;
+  const changes = await context.destination.recover(context.name, entry?.batchNo ?? 1, signal);
+  if (changes.length === 0) return;
+  if (!entry) newEntry(context);
+  for (const change of changes) settle(context, change, 0, true);
+  await context.commits.commit(signal);
+}
+
+async function start(context: WorkerContext, source: Source, signal: AbortSignal): Promise<void> {
+  const change = await source.start(context.state, signal);
+  const first = !context.state.sources[context.name];
+  if (first) newEntry(context);
+  applyChange(context.state, context.name, change);
+  if (first || Object.keys(change).length > 0) {
+    context.commits.acknowledged(0);
+    await context.commits.commit(signal);
+  }
+  context.log.info(
+    flickerEvents.sourceStarted,
+    first ? 'source started for the first time' : 'source resumed its position',
+    {
+      source: context.name,
+    },
+  );
+}
+
+function newEntry({ state, name, kind, clock }: WorkerContext): void {
+  state.sources[name] = { kind, startedAt: new Date(clock.now()).toISOString(), batchNo: 1, position: {} };
+}
+
+async function readAndSend(
+  context: WorkerContext,
+  source: Source,
+  { drain, abort }: WorkerSignals,
+  status: WorkerStatus,
+): Promise<void> {
+  const { settings, clock, once } = context;
+  const builder = new BatchBuilder(Math.min(settings.batch_max_events, settings.max_batch), settings.batch_max_bytes);
+  let sending: Promise<void> | undefined;
+  let failure: { readonly error: unknown } | undefined;
+  let filledSince = clock.monotonic();
+  const sent = async () => {
+    await sending;
+    sending = undefined;
+    if (failure) throw failure.error;
+  };
+  const send = async () => {
+    await sent();
+    const batch = builder.take();
+    sending = ship(context, batch, abort).catch((error: unknown) => {
+      failure = { error };
+    });
+  };
+
+  try {
+    while (!drain.aborted) {
+      status.movesBy = clock.monotonic() + TURN_MS;
+      if (failure) throw failure.error;
+      if (!builder.dirty) filledSince = clock.monotonic();
+      const read = await fill(context, source, builder, drain, status);
+      const waited = clock.monotonic() - filledSince;
+      const due =
+        builder.dirty &&
+        (builder.full || builder.count >= settings.buffer_size || waited >= settings.flush_interval_ms || once);
+      // While a batch is under way and more can be read, a larger next batch beats a sooner one.
+      if (due && (builder.full || !sending || read.kind === 'idle')) await send();
+      if (read.kind === 'more') continue;
+      if (once) break;
+      const wait = builder.dirty
+        ? Math.min(read.waitMs, Math.max(0, settings.flush_interval_ms - waited))
+        : read.waitMs;
+      await clock.sleep(Math.max(wait, 1), drain).catch(rethrowUnless(drain));
+    }
+    if (builder.dirty) await send();
+    await sent();
+  } finally {
+    await sending;
+  }
+}
+
+type Read = { readonly kind: 'more' } | { readonly kind: 'idle'; readonly waitMs: number };
+
+async function fill(
+  context: WorkerContext,
+  source: Source,
+  builder: BatchBuilder,
+  drain: AbortSignal,
+  status: WorkerStatus,
+): Promise<Read> {
+  const { settings, metrics, clock, log, name } = context;
+  const labels = { source: name };
+  try {
+    const read = await source.fill(builder, drain);
+    metrics.sourceLagBytes.set(labels, source.lag() ?? 0);
+    if (status.problem) log.info(flickerEvents.sourceResumed, 'source can be read again', labels);
+    status.problem = '';
+    if (read === 'more') return { kind: 'more' };
+    metrics.sourceLastSuccess.set(labels, clock.now() / 1000);
+    return { kind: 'idle', waitMs: settings.polling_frequency_ms };
+  } catch (error) {
+    if (drain.aborted) return { kind: 'idle', waitMs: 0 };
+    if (!(error instanceof SourceError)) throw error;
+    status.failed = true;
+    metrics.sourceErrors.inc(labels);
+    if (status.problem !== error.message) log.warn(flickerEvents.sourceFailed, error.message, labels);
+    status.problem = error.message;
+    return { kind: 'idle', waitMs: error.retryAfterMs ?? settings.polling_frequency_ms };
+  }
+}
+
+async function ship(context: WorkerContext, batch: Batch, abort: AbortSignal): Promise<void> {
+  const { count } = batch.records;
+  if (count === 0) return settle(context, batch.after, 0, false);
+  const numbered = context.destination.recover !== undefined;
+  await context.commits.reserve(count, abort);
+  let settled = false;
+  try {
+    const outcome = await deliver(
+      {
+        source: context.name,
+        records: batch.records,
+        number: context.state.sources[context.name]?.batchNo ?? 1,
+        after: batch.after,
+      },
+      { ...context.delivery, signal: abort },
+    );
+    if (outcome.kind === 'superseded') throw new Superseded(outcome.after);
+    settle(context, batch.after, count, numbered);
+    settled = true;
+  } finally {
+    if (!settled) context.commits.returned(count);
+  }
+}
+
+/** The position moves in the same turn of the event loop as the count of unsaved events: a save sees both or none. */
+function settle({ state, name, commits }: WorkerContext, after: StateChange, events: number, numbered: boolean): void {
+  applyChange(state, name, after);
+  const entry = state.sources[name];
+  if (entry && numbered) entry.batchNo++;
+  commits.acknowledged(events);
+}
+
+function rethrowUnless(signal: AbortSignal): (error: unknown) => void {
+  return (error) => {
+    if (!signal.aborted || !(signal.reason instanceof Stopping)) throw error;
+  };
+}

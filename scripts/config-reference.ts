@@ -1,0 +1,118 @@
+import { flickerCallFlags, flickerConfigJsonSchema, flickerEvents, flickerMetrics, flickerSettings } from '../contract';
+import { z } from 'zod';
+
+/** The part of JSON Schema that the contract's schemas use. */
+const schemaNode = z.looseObject({
+  type: z.union([z.string(), z.array(z.string())]).optional(),
+  description: z.string().optional(),
+  default: z.unknown().optional(),
+  enum: z.array(z.unknown()).optional(),
+  const: z.unknown().optional(),
+  properties: z.record(z.string(), z.unknown()).optional(),
+  required: z.array(z.string()).optional(),
+  items: z.unknown().optional(),
+  anyOf: z.array(z.unknown()).optional(),
+  oneOf: z.array(z.unknown()).optional(),
+  additionalProperties: z.unknown().optional(),
+});
+type SchemaNode = z.output<typeof schemaNode>;
+
+/** docs/flicker-config.md: every key, flag, variable, metric and log event, from the contract. */
+export function configReference(): string {
+  const root = schemaNode.parse(flickerConfigJsonSchema());
+  const sections = [
+    '# flicker: every key\n\nWritten from the contract by `npm run docs`. Durations are milliseconds or texts such as `30s`, `5m`; sizes are\nbytes or texts such as `64KiB`, `10MiB`. `${NAME}` and `${NAME:-default}` in texts are filled in from the environment;\n`$${` is a literal `${`. An unknown key is an error that names the nearest known one.\n\nAn editor completes and checks the file with the JSON Schema of the package:\n\n```yaml\n# yaml-language-server: $schema=node_modules/holdfast/dist/schema/flicker.json\n```',
+    '## Config file',
+    table(keysOf(root, '')),
+    '## Settings of the process',
+    rows(
+      ['flag', 'variable', 'what it does'],
+      Object.values(flickerSettings).map(({ flag, env, describe }) => [flag ? code(flag) : '', code(env), describe]),
+    ),
+    '## Flags of one call',
+    rows(
+      ['flag', 'what it does'],
+      Object.values(flickerCallFlags).map(({ flag, describe }) => [code(flag), describe]),
+    ),
+    '## Metrics',
+    rows(
+      ['metric', 'type', 'labels', 'what it tells'],
+      Object.values(flickerMetrics).map(({ name, type, labels, help }) => [
+        code(name),
+        type,
+        labels.map(code).join(', '),
+        help,
+      ]),
+    ),
+    '## Log events',
+    `The field \`event\` of every log line is one of: ${Object.values(flickerEvents).map(code).join(', ')}.`,
+  ];
+  return `${sections.join('\n\n')}\n`;
+}
+
+interface Key {
+  readonly name: string;
+  readonly type: string;
+  readonly fallback: string;
+  readonly what: string;
+}
+
+function keysOf(node: SchemaNode, path: string): Key[] {
+  return Object.entries(node.properties ?? {}).flatMap(([name, value]) => {
+    const key = schemaNode.parse(value);
+    const at = path ? `${path}.${name}` : name;
+    const required = node.required?.includes(name) ?? false;
+    const own: Key = {
+      name: at,
+      type: typeOf(key),
+      fallback: required
+        ? 'required'
+        : key.default === undefined || isObject(key.default)
+          ? ''
+          : code(JSON.stringify(key.default)),
+      what: key.description ?? '',
+    };
+    return [own, ...below(key, at)];
+  });
+}
+
+function below(node: SchemaNode, at: string): Key[] {
+  if (node.properties) return keysOf(node, at);
+  if (node.items) return below(schemaNode.parse(node.items), `${at}[]`);
+  return [...(node.oneOf ?? []), ...(node.anyOf ?? [])]
+    .flatMap((option) => {
+      const variant = schemaNode.parse(option);
+      const type = schemaNode.safeParse(variant.properties?.['type']).data?.const;
+      return variant.properties ? keysOf(variant, type === undefined ? at : `${at}(${String(type)})`) : [];
+    })
+    .filter((key) => !/\.type$/.test(key.name) || !/\(\w+\)/.test(key.name));
+}
+
+function typeOf(node: SchemaNode): string {
+  if (node.enum) return node.enum.map((value) => code(String(value))).join(', ');
+  if (node.const !== undefined) return code(String(node.const));
+  if (node.items) return `list of ${typeOf(schemaNode.parse(node.items))}`;
+  const options = [...(node.anyOf ?? []), ...(node.oneOf ?? [])].map((option) => typeOf(schemaNode.parse(option)));
+  if (options.length > 0) return [...new Set(options)].join(' or ');
+  return Array.isArray(node.type) ? node.type.join(' or ') : (node.type ?? '');
+}
+
+function table(keys: readonly Key[]): string {
+  return rows(
+    ['key', 'type', 'default', 'what it does'],
+    keys.map((key) => [code(key.name), key.type, key.fallback, key.what]),
+  );
+}
+
+function rows(head: readonly string[], body: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...body.map(line)].join('\n');
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
