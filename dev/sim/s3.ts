@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+
+/** The part of an HTTP request that the simulated S3 looks at. */
+export interface S3Request {
+  readonly method: string;
+  readonly path: string;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+export interface S3Response {
+  readonly statusCode: number;
+  readonly headers: Record<string, string>;
+  readonly body: Uint8Array;
+}
+
+interface Version {
+  readonly etag: string;
+  readonly body: Uint8Array;
+  readonly headers: Record<string, string>;
+  readonly deleted: boolean;
+}
+
+/** A versioned bucket with S3's conditional writes, one request at a time. */
+export class SimS3 {
+  readonly #versions = new Map<string, Version[]>();
+  /** Without it a missing key is answered 403, as S3 does for who may not list. */
+  mayList = true;
+  mayListVersions = true;
+  denied: (method: string, key: string) => boolean = () => false;
+  onCommit: (key: string, body: Uint8Array) => void = () => {};
+
+  handle(request: S3Request): S3Response {
+    const key = decodeURIComponent(request.path).split('/').slice(2).join('/');
+    if ('versions' in request.query) return this.#list(String(request.query['prefix'] ?? ''));
+    if (this.denied(request.method, key)) return errorAnswer(403, 'AccessDenied');
+    const stored = this.#versions.get(key)?.at(-1);
+    const current = stored?.deleted ? undefined : stored;
+    if (request.method === 'GET') {
+      if (current) return { statusCode: 200, headers: { ...current.headers, etag: current.etag }, body: current.body };
+      if (!this.mayList) return errorAnswer(403, 'AccessDenied');
+      return errorAnswer(404, 'NoSuchKey', stored ? { 'x-amz-delete-marker': 'true' } : {});
+    }
+    if (request.method !== 'PUT') return errorAnswer(405, 'MethodNotAllowed');
+    const ifMatch = request.headers['if-match'];
+    if (ifMatch !== undefined && !current) return errorAnswer(404, 'NoSuchKey');
+    if (ifMatch !== undefined && current?.etag !== ifMatch) return errorAnswer(412, 'PreconditionFailed');
+    if (request.headers['if-none-match'] === '*' && current) return errorAnswer(412, 'PreconditionFailed');
+    const encoding = request.headers['content-encoding'];
+    return this.put(key, request.body, encoding === undefined ? {} : { 'content-encoding': encoding });
+  }
+
+  put(key: string, body: Uint8Array, headers: Record<string, string> = {}): S3Response {
+    // Content-based, as S3's often are: the same bytes have the same ETag.
+    const etag = `"${createHash('md5').update(body).digest('hex')}"`;
+    this.#add(key, { etag, body, headers: { ...headers, 'content-length': String(body.length) }, deleted: false });
+    this.onCommit(key, body);
+    return { statusCode: 200, headers: { etag }, body: new Uint8Array() };
+  }
+
+  delete(key: string): void {
+    this.#add(key, { etag: '', body: new Uint8Array(), headers: {}, deleted: true });
+  }
+
+  get(key: string): Uint8Array | undefined {
+    const newest = this.#versions.get(key)?.at(-1);
+    return newest && !newest.deleted ? newest.body : undefined;
+  }
+
+  keys(): string[] {
+    return [...this.#versions.keys()];
+  }
+
+  #add(key: string, version: Version): void {
+    const versions = this.#versions.get(key);
+    if (versions) versions.push(version);
+    else this.#versions.set(key, [version]);
+  }
+
+  #list(prefix: string): S3Response {
+    if (!this.mayListVersions) return errorAnswer(403, 'AccessDenied');
+    const keys = [...this.#versions.keys()].filter((key) => key.startsWith(prefix)).sort();
+    const entries = keys.flatMap((key) =>
+      [...(this.#versions.get(key) ?? [])].reverse().map(({ deleted }, age) => {
+        const tag = deleted ? 'DeleteMarker' : 'Version';
+        return `<${tag}><Key>${key}</Key><VersionId>${age}</VersionId><IsLatest>${age === 0}</IsLatest></${tag}>`;
+      }),
+    );
+    const body = `<ListVersionsResult><Prefix>${prefix}</Prefix>${entries.join('')}</ListVersionsResult>`;
+    return { statusCode: 200, headers: { 'content-type': 'application/xml' }, body: Buffer.from(body) };
+  }
+}
+
+export function errorAnswer(statusCode: number, code: string, headers: Record<string, string> = {}): S3Response {
+  return {
+    statusCode,
+    headers: { ...headers, 'content-type': 'application/xml' },
+    body: Buffer.from(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`),
+  };
+}
