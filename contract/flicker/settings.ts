@@ -3,6 +3,9 @@ import { strictObject } from '../settings';
 import { flickerConfigSchema, type FlickerConfig, type FlickerConfigInput } from './config';
 import type { SettingsMode } from '../settings';
 
+/** Name of the program: of its bundle, its container, and the first part of its keys. */
+export const FLICKER = 'flicker';
+
 /** How flicker is started. Each setting is an environment variable, and a flag that wins over it. */
 export const flickerSettings = {
   config: {

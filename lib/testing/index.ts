@@ -1,0 +1,2 @@
+/** Helpers for tests of your own stacks. */
+export { normalizedTemplate } from './normalized-template';
