@@ -1,0 +1,138 @@
+import { flickerEvents } from '../../../contract/flicker';
+import type { Records } from '../batch';
+import { RecoverError, type Answer, type DeadLetters, type Destination, type Shipment } from '../destination';
+import type { StateChange } from '../state';
+import { untilDone, type Attempt, type AttemptContext } from './attempts';
+import { NoDeadLetterLocationError } from './dead-letters';
+
+export interface DeliveryContext extends Omit<AttemptContext, 'source' | 'destination'> {
+  readonly destination: Destination;
+  readonly deadLetters: DeadLetters;
+}
+
+/** What became of a shipment. */
+export type Delivery =
+  /** Every event was accepted, or is kept as a dead letter. */
+  | { readonly kind: 'settled'; readonly delivered: number; readonly deadLettered: number }
+  /** Another writer has written this number: nothing was delivered, and `after` is the state after what it wrote. */
+  | { readonly kind: 'superseded'; readonly after: StateChange };
+
+/** An answer that ends the attempts. */
+type Final = Exclude<Answer, { kind: 'retry' | 'blocked' }>;
+
+/**
+ * Delivers a shipment in order, however long it takes. A shipment without records is settled without a request.
+ * @throws the signal's reason when it is aborted: nothing of the shipment may be acknowledged then
+ * @throws NoDeadLetterLocationError when events were refused and there is nowhere to keep them
+ */
+export async function deliver(shipment: Shipment, context: DeliveryContext): Promise<Delivery> {
+  const { destination, metrics, signal } = context;
+  const { source } = shipment;
+  const labels = { source };
+  const attempts: AttemptContext = { ...context, source, destination: destination.label };
+  let delivered = 0;
+  let deadLettered = 0;
+  /** What is left, the next part last. */
+  const parts = shipment.records.count > 0 ? [shipment.records] : [];
+  for (let part = parts.pop(); part; part = parts.pop()) {
+    const { answer, tries } = await sendPart({ ...shipment, records: part }, destination, attempts);
+    signal.throwIfAborted();
+    switch (answer.kind) {
+      case 'accepted':
+        delivered += part.count;
+        metrics.eventsDelivered.inc(labels, part.count);
+        metrics.bytesDelivered.inc(labels, part.body(destination.layout).length);
+        break;
+      case 'superseded':
+        return answer;
+      case 'too-large':
+      case 'refused':
+        if (answer.kind === 'too-large' && part.count > 1) {
+          const half = Math.ceil(part.count / 2);
+          parts.push(part.slice(half, part.count), part.slice(0, half));
+          break;
+        }
+        await bury(part, source, answer.reason, tries, context, attempts);
+        deadLettered += part.count;
+        break;
+    }
+  }
+  return { kind: 'settled', delivered, deadLettered };
+}
+
+/** The state changes of objects that were written after the last save; none for destinations that have no numbers. */
+export function recover(
+  source: string,
+  from: number,
+  context: Omit<DeliveryContext, 'deadLetters'>,
+): Promise<StateChange[]> {
+  const { destination, signal } = context;
+  return untilDone(
+    { ...context, source, destination: destination.label },
+    async (): Promise<Attempt<StateChange[]>> => {
+      try {
+        return { done: (await destination.recover?.(source, from, signal)) ?? [] };
+      } catch (error) {
+        if (error instanceof RecoverError) return { failed: error.message, blocked: error.blocked };
+        throw error;
+      }
+    },
+  );
+}
+
+async function sendPart(
+  part: Shipment,
+  destination: Destination,
+  context: AttemptContext,
+): Promise<{ answer: Final; tries: number }> {
+  let tries = 0;
+  let maybeTaken = false;
+  const answer = await untilDone(context, async (): Promise<Attempt<Final>> => {
+    const answer = await destination.send(part, context.signal);
+    tries++;
+    // An attempt that did not even reach the destination has sent nothing again.
+    if (maybeTaken && (answer.kind !== 'retry' || answer.uncertain)) {
+      context.metrics.eventsResent.inc({ source: part.source }, part.records.count);
+    }
+    switch (answer.kind) {
+      case 'retry': {
+        maybeTaken ||= answer.uncertain;
+        const { reason, retryAfterMs } = answer;
+        return { failed: reason, blocked: false, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+      }
+      case 'blocked':
+        return { failed: answer.reason, blocked: true };
+      default:
+        return { done: answer };
+    }
+  });
+  return { answer, tries };
+}
+
+async function bury(
+  records: Records,
+  source: string,
+  reason: string,
+  tries: number,
+  { deadLetters, destination, log, metrics, signal }: DeliveryContext,
+  attempts: AttemptContext,
+): Promise<void> {
+  const letter = { source, destination: destination.label, records, reason, attempts: tries };
+  await untilDone(attempts, async (): Promise<Attempt<void>> => {
+    try {
+      return { done: await deadLetters.write(letter, signal) };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof NoDeadLetterLocationError) throw error;
+      const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      return { failed: `dead letters cannot be written: ${why}`, blocked: false };
+    }
+  });
+  metrics.eventsDeadLettered.inc({ source }, records.count);
+  log.warn(flickerEvents.deadLetterWritten, `${records.count} events of ${source} were refused and are kept`, {
+    source,
+    destination: destination.label,
+    events: records.count,
+    reason,
+  });
+}

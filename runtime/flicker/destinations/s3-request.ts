@@ -1,0 +1,44 @@
+/** How long one request to S3 may take. */
+const TIMEOUT_MS = 60_000;
+
+/** Options of a request: one that hangs ends too. */
+export const limited = (signal: AbortSignal) => ({
+  abortSignal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+});
+
+/** What an S3 request that failed was answered, for people and for the protocol. */
+export interface S3Failure {
+  /** Undefined: no answer arrived. */
+  readonly status: number | undefined;
+  /** The error's name, such as `NoSuchBucket`. A HEAD has none: its answers have no body. */
+  readonly code: string;
+  readonly reason: string;
+}
+
+/** Reads an error of the S3 client. @throws the error itself when it is none */
+export function s3Failure(error: unknown): S3Failure {
+  if (!(error instanceof Error)) throw error;
+  const status = statusOf(error);
+  if (status === undefined) return { status, code: '', reason: `S3 gave no answer: ${networkReason(error)}` };
+  return { status, code: error.name, reason: `S3 answered ${status} ${error.name}` };
+}
+
+/** Errors that waiting may cure. All others need somebody who changes something. */
+export function isTransient({ status, code }: S3Failure): boolean {
+  if (status === undefined || status >= 500 || status === 408 || status === 409 || status === 429) return true;
+  // 400s that mean "again", and a session that the SDK renews.
+  return ['SlowDown', 'RequestTimeout', 'RequestTimeTooSkewed', 'ExpiredToken', 'BadDigest'].includes(code);
+}
+
+function statusOf(error: Error): number | undefined {
+  if (!('$metadata' in error)) return undefined;
+  const metadata = error.$metadata;
+  if (typeof metadata !== 'object' || metadata === null || !('httpStatusCode' in metadata)) return undefined;
+  return typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : undefined;
+}
+
+function networkReason(error: Error): string {
+  if (error.name === 'AbortError' || error.name === 'TimeoutError') return 'the request timed out';
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+  return error.message.includes(code) ? error.message : `${code}: ${error.message || 'no message'}`;
+}
