@@ -12,7 +12,11 @@ export interface AwsConnection {
 export interface AwsClientConfig {
   readonly endpoint: string;
   readonly region: string;
-  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string };
+  readonly credentials: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly sessionToken?: string;
+  };
 }
 
 /**
@@ -21,7 +25,9 @@ export interface AwsClientConfig {
  * @throws Error when one of them is missing. The endpoint is never guessed: a program that is run on this machine takes
  * over the state of the deployed one, so that this must not happen to a real account by accident.
  */
-export function connectionFromEnvironment(env: Readonly<Record<string, string | undefined>> = process.env): AwsConnection {
+export function connectionFromEnvironment(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): AwsConnection {
   const need = (name: string, hint: string): string => {
     const value = env[name];
     if (value === undefined || value === '') throw new Error(`${name} is not set; expected ${hint}`);
@@ -32,7 +38,11 @@ export function connectionFromEnvironment(env: Readonly<Record<string, string | 
   const accessKeyId = need('AWS_ACCESS_KEY_ID', 'an access key (embedded AWS: test)');
   const secretAccessKey = need('AWS_SECRET_ACCESS_KEY', 'the secret of the access key (embedded AWS: test)');
   const sessionToken = env.AWS_SESSION_TOKEN || undefined;
-  return connection({ endpoint, region, credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) } });
+  return connection({
+    endpoint,
+    region,
+    credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) },
+  });
 }
 
 /** A connection from what SDK clients need. */
@@ -50,6 +60,7 @@ export function connection(clientConfig: AwsClientConfig): AwsConnection {
       AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
       ...(credentials.sessionToken && { AWS_SESSION_TOKEN: credentials.sessionToken }),
       AWS_EC2_METADATA_DISABLED: 'true',
+      AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
     },
   };
 }
