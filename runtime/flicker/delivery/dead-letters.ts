@@ -49,10 +49,13 @@ export function createDeadLetters(location: DeadLetterConfig | undefined, contex
     async write(letter, signal) {
       const [client, { PutObjectCommand }] = await Promise.all([context.s3(), import('@aws-sdk/client-s3')]);
       const key = `${prefix}${safeName(letter.source)}/${fileName(letter)}`;
-      await client.send(
-        new PutObjectCommand({ Bucket: bucket, Key: key, Body: body(letter), ContentType: 'application/jsonlines' }),
-        limited(signal),
-      );
+      const put = new PutObjectCommand({
+        Bucket: bucket,
+        Key: key,
+        Body: body(letter),
+        ContentType: 'application/jsonlines',
+      });
+      await limited(signal, (options) => client.send(put, options));
     },
   };
 }

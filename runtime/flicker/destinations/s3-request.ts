@@ -1,10 +1,23 @@
 /** How long one request to S3 may take. */
 const TIMEOUT_MS = 60_000;
 
-/** Options of a request: one that hangs ends too. */
-export const limited = (signal: AbortSignal) => ({
-  abortSignal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
-});
+/** Runs a request that ends with the signal, and when it hangs. */
+export async function limited<T>(
+  signal: AbortSignal,
+  run: (options: { readonly abortSignal: AbortSignal }) => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted();
+  const controller = new AbortController();
+  const stop = () => controller.abort(signal.reason);
+  const timer = setTimeout(() => controller.abort(), TIMEOUT_MS);
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await run({ abortSignal: controller.signal });
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
+  }
+}
 
 /** What an S3 request that failed was answered, for people and for the protocol. */
 export interface S3Failure {

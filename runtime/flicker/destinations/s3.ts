@@ -27,15 +27,12 @@ export async function createS3Destination(
   }
   const { PutObjectCommand, HeadObjectCommand, GetObjectCommand } = await import('@aws-sdk/client-s3');
 
-  /** Ends a request that hangs. */
-  const limited = (signal: AbortSignal) => ({
-    abortSignal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
-  });
-
   /** Metadata of an object, undefined when there is none. @throws what the client throws */
   async function head(key: string, signal: AbortSignal): Promise<Metadata | undefined> {
     try {
-      const found = await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }), limited(signal));
+      const found = await limited(signal, (options) =>
+        client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }), options),
+      );
       return found.Metadata ?? {};
     } catch (error) {
       if (!signal.aborted && s3Failure(error).status === 404) return undefined;
@@ -46,11 +43,11 @@ export async function createS3Destination(
   async function readAfter(key: string, metadata: Metadata, signal: AbortSignal): Promise<StateChange> {
     const place = parsed(key, () => placeOfAfter(metadata));
     if (place.kind === 'here') return place.after;
-    const answer = await client.send(
-      new GetObjectCommand({ Bucket: bucket, Key: key, Range: `bytes=${place.offset}-` }),
-      limited(signal),
-    );
-    const bytes = (await answer.Body?.transformToByteArray()) ?? new Uint8Array();
+    const get = new GetObjectCommand({ Bucket: bucket, Key: key, Range: `bytes=${place.offset}-` });
+    const { answer, bytes } = await limited(signal, async (options) => {
+      const answer = await client.send(get, options);
+      return { answer, bytes: (await answer.Body?.transformToByteArray()) ?? new Uint8Array() };
+    });
     // A store that knows no ranges sends the whole object.
     return parsed(key, () => parseTrailer(answer.ContentRange === undefined ? bytes.subarray(place.offset) : bytes));
   }
@@ -110,7 +107,7 @@ export async function createS3Destination(
       Metadata: { ...metadata },
     });
     try {
-      const answer = await client.send(put, limited(signal));
+      const answer = await limited(signal, (options) => client.send(put, options));
       if (answer.ETag === undefined)
         return { kind: 'retry', reason: 'S3 answered 200 without an ETag', uncertain: true };
       return { kind: 'accepted' };
