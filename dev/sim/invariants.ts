@@ -46,6 +46,7 @@ export class Invariants {
   constructor(
     sources: Positions,
     readonly maxUnsavedEvents: number,
+    readonly note: (text: string) => void,
   ) {
     this.#sources = Object.keys(sources);
     this.#prefix = Object.fromEntries(this.#sources.map((source) => [source, 0]));
@@ -181,5 +182,6 @@ export class Invariants {
 
   #broken(text: string): void {
     this.violations.push(text);
+    this.note(`BROKEN: ${text}`);
   }
 }

@@ -9,7 +9,7 @@ import { Invariants, type WorldFigures } from './invariants';
 import { deliver, type Delivery, type Fate, type Network } from './network';
 import { startProgram, type Positions, type Program, type SendAnswer } from './program';
 import { seededRandom } from './random';
-import { SimS3, type S3Request } from './s3';
+import { errorAnswer, SimS3, type S3Request } from './s3';
 import { SimProcess, VirtualTime } from './time';
 
 const BUCKET = 'state';
@@ -61,8 +61,19 @@ const slots: readonly Slot[] = Array.from({ length: 4 }, () => {
   return slot;
 });
 
+/** The first request of a client reads its configuration from disk, in real time: it is made before any simulation. */
+const warm = Promise.all(
+  slots.map(async (slot) => {
+    slot.transport = () => Promise.resolve(errorAnswer(404, 'NoSuchKey'));
+    const store = await createS3Store({ client: slot.client, bucket: BUCKET, layout: layoutOfKey(KEY) });
+    const { signal } = new AbortController();
+    await Promise.all([store.read(signal), store.write(new Uint8Array(), { ifNoneMatch: '*' }, signal)]);
+  }),
+);
+
 /** Plays one schedule of kills, pauses, takeovers and network trouble. The same seed plays the same one. */
 export async function simulate(seed: number, sabotage: Sabotage = {}, traced = false): Promise<SimulationResult> {
+  await warm;
   const random = seededRandom(seed);
   const time = new VirtualTime();
   const s3 = new SimS3();
@@ -77,7 +88,7 @@ export async function simulate(seed: number, sabotage: Sabotage = {}, traced = f
   const maxUnsavedEvents = random.int(16, 60);
   const longestPauseMs = random.int(200, 2_000);
   const instances: (Instance | undefined)[] = slots.slice(0, random.int(2, 4)).map(() => undefined);
-  const world = new Invariants(sources, maxUnsavedEvents);
+  const world = new Invariants(sources, maxUnsavedEvents, note);
   const counts = { starts: 0, requests: 0, kills: 0, pauses: 0, stops: 0, edits: 0, fenced: 0 };
   let writer = '';
   s3.mayList = random.chance(0.7);
@@ -134,6 +145,7 @@ export async function simulate(seed: number, sabotage: Sabotage = {}, traced = f
       },
     });
     instances[index] = { process, program };
+    await time.run(0); // its first request is under way before anything else happens
   };
   const kill = ({ process }: Instance) => {
     note(`${process.name} is killed`);
@@ -195,6 +207,7 @@ export async function simulate(seed: number, sabotage: Sabotage = {}, traced = f
   const finished = () => living().some(({ program }) => program.finished());
   if (!(await time.run(CALM_MS, finished))) world.violations.push('nobody finishes though all is calm');
   world.finish(sources);
+  for (const { process } of living()) process.kill();
   return { seed, violations: world.violations, trace, figures: { ...counts, ...world.figures, fates: network.met } };
 }
 

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { registryEvents } from '../../contract/registry';
+import { fullJitter } from '../core/retry';
 import { RegistryError, type RegistryProblem } from './errors';
 import { parseDocument, serializeDocument, type RegistryDocument, type State } from './format';
 import { Registry, type HeldVersion, type LeaseContext } from './registry';
 import type { WriteCondition } from './store';
-import { defaultTiming, jitteredBackoff, withTimeout, type RegistryTiming } from './timing';
+import { defaultTiming, withTimeout, type RegistryTiming } from './timing';
 
 export interface OpenRegistryOptions extends Omit<LeaseContext, 'timing' | 'random'> {
   /** Whose registry it must be. @default the stored one is adopted */
@@ -54,7 +55,7 @@ export async function openRegistry(options: OpenRegistryOptions): Promise<Regist
 
   for (let failures = 0; failures < timing.attempts; failures++) {
     if (failures > 0) {
-      await clock.sleep(jitteredBackoff(failures - 1, timing.backoffMs, timing.backoffCapMs, context.random), signal);
+      await clock.sleep(fullJitter(failures - 1, timing.backoff, context.random), signal);
     }
     const reply = await withTimeout(clock, timing.attemptTimeoutMs, signal, (limit) => store.read(limit));
     let base: Base;

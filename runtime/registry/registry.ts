@@ -1,10 +1,11 @@
 import { registryEvents } from '../../contract/registry';
 import type { Clock } from '../core/clock';
+import { fullJitter } from '../core/retry';
 import type { Logger } from '../core/log';
 import { describeLeaseEnd, type LeaseEnd } from './errors';
 import { parseDocument, serializeDocument, type Lease, type RegistryDocument, type State } from './format';
 import type { ObjectStore } from './store';
-import { jitteredBackoff, withTimeout, type RegistryTiming } from './timing';
+import { withTimeout, type RegistryTiming } from './timing';
 
 /** What a lease needs from the world. */
 export interface LeaseContext {
@@ -237,7 +238,7 @@ export class Registry {
   async #pause(failures: number, signal: AbortSignal | undefined): Promise<boolean> {
     const { timing, random, clock } = this.#context;
     try {
-      await clock.sleep(jitteredBackoff(failures, timing.backoffMs, timing.backoffCapMs, random), signal);
+      await clock.sleep(fullJitter(failures, timing.backoff, random), signal);
       return true;
     } catch {
       return false; // aborted: the caller reports the failure that it waited for

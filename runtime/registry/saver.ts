@@ -1,8 +1,8 @@
 import type { Clock } from '../core/clock';
+import { fullJitter } from '../core/retry';
 import { LeaseEndedError } from './errors';
 import type { State } from './format';
 import type { Registry, SaveOutcome } from './registry';
-import { jitteredBackoff } from './timing';
 
 export interface SaverOptions {
   readonly registry: Pick<Registry, 'save' | 'release' | 'ended' | 'end' | 'conflicts'>;
@@ -30,8 +30,7 @@ export interface SaverStats {
   readonly conflicts: number;
 }
 
-const RETRY_MS = 500;
-const RETRY_CAP_MS = 30_000;
+const RETRY = { initialMs: 500, maxMs: 30_000 };
 /** How long a save that is under way may hold up the last one. */
 const HAND_OVER_MS = 500;
 
@@ -50,6 +49,7 @@ export class Saver {
   /** Aborts the save under way, for the last one's sake. */
   readonly #handOver = new AbortController();
   #running: Promise<void> | undefined;
+  #flushed: Promise<SaveOutcome> | undefined;
   #stopping = false;
   #wake = new AbortController();
 
@@ -142,8 +142,13 @@ export class Saver {
     await this.#wait(this.#committers, this.#changes, signal);
   }
 
-  /** Stops saving when due, saves a last time and releases the lease. `signal` says when to give up. */
-  async flush(signal: AbortSignal): Promise<SaveOutcome> {
+  /** Stops saving when due, saves a last time and releases the lease, once. `signal` says when to give up. */
+  flush(signal: AbortSignal): Promise<SaveOutcome> {
+    this.#flushed ??= this.#flush(signal);
+    return this.#flushed;
+  }
+
+  async #flush(signal: AbortSignal): Promise<SaveOutcome> {
     this.#stopping = true;
     this.#wake.abort();
     const idle = new AbortController();
@@ -211,7 +216,7 @@ export class Saver {
       this.#admit();
     } else {
       this.#failures++;
-      const pause = jitteredBackoff(this.#failuresInARow++, RETRY_MS, RETRY_CAP_MS, random);
+      const pause = fullJitter(this.#failuresInARow++, RETRY, random);
       this.#retryAt = clock.monotonic() + pause;
     }
     onSave?.(outcome.kind, (clock.monotonic() - started) / 1_000);

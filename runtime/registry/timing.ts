@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock';
+import type { Backoff } from '../core/retry';
 
 /** How patient the protocol is. All in milliseconds. */
 export interface RegistryTiming {
@@ -8,23 +9,16 @@ export interface RegistryTiming {
   readonly releaseAttemptTimeoutMs: number;
   /** Requests of one open or save before it is reported as failed. @default 8 */
   readonly attempts: number;
-  /** First and longest pause between attempts, with full jitter. @default 100 and 5000 */
-  readonly backoffMs: number;
-  readonly backoffCapMs: number;
+  /** Pauses between attempts. @default 100 and 5000 */
+  readonly backoff: Backoff;
 }
 
 export const defaultTiming: RegistryTiming = {
   attemptTimeoutMs: 4_000,
   releaseAttemptTimeoutMs: 1_000,
   attempts: 8,
-  backoffMs: 100,
-  backoffCapMs: 5_000,
+  backoff: { initialMs: 100, maxMs: 5_000 },
 };
-
-/** Full jitter: anything up to a bound that doubles with every failure. */
-export function jitteredBackoff(failures: number, baseMs: number, capMs: number, random: () => number): number {
-  return random() * Math.min(capMs, baseMs * 2 ** Math.min(failures, 30));
-}
 
 /** Runs `request` with a signal that aborts after `ms` or with `outer`. The request must settle when aborted. */
 export async function withTimeout<T>(
