@@ -1,4 +1,5 @@
-import { mergeChanges, type StateChange } from './state';
+import { isPlain, wordsOf, writeEscaped, writeNumber } from './escape';
+import type { FileEntry, Position, StateChange } from './state';
 
 /** How a request joins records: a JSON array, or one record a line. */
 export type Layout = 'array' | 'lines';
@@ -26,43 +27,26 @@ export interface RecordFrame {
   /** Between line and number: `","id":"<idPrefix>`. Empty without ids. */
   readonly tail: Buffer;
   readonly includeId: boolean;
+  /** Bytes of a record beside its line and its number. */
+  readonly overhead: number;
 }
 
 /** Frame of records `{"path": path, "line": …, "id": idPrefix + number}`. `idPrefix` needs no JSON escapes. */
 export function recordFrame(path: string, idPrefix: string, includeId: boolean): RecordFrame {
-  return {
-    head: Buffer.from(`{"path":${JSON.stringify(path)},"line":"`),
-    tail: Buffer.from(includeId ? `","id":"${idPrefix}` : ''),
-    includeId,
-  };
+  const head = Buffer.from(`{"path":${JSON.stringify(path)},"line":"`);
+  const tail = Buffer.from(includeId ? `","id":"${idPrefix}` : '');
+  return { head, tail, includeId, overhead: head.length + tail.length + 3 };
 }
 
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const NEWLINE = 0x0a;
 const OPEN = 0x5b;
 const CLOSE = 0x5d;
 const BRACE = 0x7d;
 
-/** 1 for bytes that stand in a JSON string as they are when the text is valid UTF-8. */
-const plain = Uint8Array.from({ length: 256 }, (_, byte) =>
-  byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH ? 1 : 0,
-);
-/** What follows the backslash of a two-byte escape; 0 where `\u00XX` is needed. */
-const short = Uint8Array.from({ length: 256 }, (_, byte) => {
-  const escapes = new Map([
-    [QUOTE, '"'],
-    [BACKSLASH, '\\'],
-    [8, 'b'],
-    [9, 't'],
-    [10, 'n'],
-    [12, 'f'],
-    [13, 'r'],
-  ]);
-  return (escapes.get(byte) ?? '\0').charCodeAt(0);
-});
-const hex = Buffer.from('0123456789abcdef');
+/** Shorter than this, a loop is faster than a call that copies. */
+const COPY_FROM = 16;
 
 /**
  * Collects records as bytes until a batch is full. Works on bytes and decodes nothing: a string for each line would
@@ -73,7 +57,13 @@ export class BatchBuilder {
   /** Byte 0 is kept for the bracket of an array. */
   private used = 1;
   private ends: number[] = [];
-  private change: StateChange = {};
+  private files: Record<string, FileEntry | null> | undefined;
+  private position: Position | undefined;
+  /** The chunk of the last line, and its words. */
+  private chunk: Buffer | undefined;
+  private words: Int32Array | undefined;
+  /** Whether a line was turned away. */
+  private refused = false;
 
   constructor(
     private readonly maxEvents: number,
@@ -88,11 +78,12 @@ export class BatchBuilder {
 
   /** True when there is something to send or to save. */
   get dirty(): boolean {
-    return this.ends.length > 0 || this.change.files !== undefined || this.change.position !== undefined;
+    return this.ends.length > 0 || this.files !== undefined || this.position !== undefined;
   }
 
+  /** True when the batch must be taken before more is added. */
   get full(): boolean {
-    return this.ends.length >= this.maxEvents || this.used - 1 >= this.maxBytes;
+    return this.refused || this.ends.length >= this.maxEvents || this.used - 1 >= this.maxBytes;
   }
 
   /** False when a record of about this many bytes should wait for the next batch. An empty batch takes any record. */
@@ -100,26 +91,38 @@ export class BatchBuilder {
     return this.ends.length === 0 || (this.ends.length < this.maxEvents && this.used - 1 + bytes <= this.maxBytes);
   }
 
-  /** Adds the line `chunk[start, end)`, which must be valid UTF-8. Its id ends in `number`. */
-  addLine(frame: RecordFrame, chunk: Uint8Array, start: number, end: number, number: number): void {
-    const { head, tail } = frame;
-    // Worst case: each byte becomes \u00XX.
-    this.reserve(head.length + (end - start) * 6 + tail.length + 24);
-    const out = this.bytes;
-    let at = this.used;
-    for (let i = 0; i < head.length; i++) out[at++] = head[i] as number;
-    for (let i = start; i < end; i++) {
-      const byte = chunk[i] as number;
-      if (plain[byte] === 1) out[at++] = byte;
-      else at = escape(out, at, byte);
+  /**
+   * Adds the line `chunk[start, end)`, which must be valid UTF-8. Its id ends in `number`.
+   * @returns false when it has no room, and nothing was added; an empty batch takes any line
+   */
+  addLine(frame: RecordFrame, chunk: Buffer, start: number, end: number, number: number): boolean {
+    const length = end - start;
+    if (!this.fits(frame.overhead + length)) return this.refuse();
+    if (chunk !== this.chunk) {
+      this.chunk = chunk;
+      this.words = wordsOf(chunk);
     }
-    for (let i = 0; i < tail.length; i++) out[at++] = tail[i] as number;
-    if (frame.includeId) at = writeNumber(out, at, number);
-    out[at++] = QUOTE;
-    this.finish(at);
+    const simple = isPlain(chunk, this.words, start, end);
+    // Worst case: each byte becomes \u00XX.
+    this.reserve(frame.overhead + (simple ? length : length * 6) + 24);
+    const from = append(this.bytes, this.used, frame.head);
+    const to = simple
+      ? copyRange(this.bytes, from, chunk, start, end)
+      : writeEscaped(this.bytes, from, chunk, start, end);
+    return this.close(frame, to, number);
   }
 
-  /** Adds a record of texts. */
+  /** As `addLine`, for a line that is text. */
+  addTextLine(frame: RecordFrame, line: string, number: number): boolean {
+    if (!this.fits(frame.overhead + line.length)) return this.refuse();
+    const json = JSON.stringify(line);
+    this.reserve(frame.overhead + json.length * 3 + 24);
+    // Both quotes of the text are the frame's.
+    const from = append(this.bytes, this.used, frame.head) - 1;
+    return this.close(frame, from + this.bytes.write(json, from) - 1, number);
+  }
+
+  /** Adds a record of texts, whether it fits or not. */
   addText(path: string, line: string, id: string | undefined): void {
     const record = JSON.stringify(id === undefined ? { path, line } : { path, line, id });
     this.reserve(record.length * 3 + 1);
@@ -128,17 +131,39 @@ export class BatchBuilder {
 
   /** What the state becomes once everything added so far is settled. */
   advance(change: StateChange): void {
-    this.change = mergeChanges(this.change, change);
+    if (change.files) Object.assign((this.files ??= {}), change.files);
+    if (change.position) this.position = change.position;
   }
 
   /** The batch so far; the builder starts a new one. */
   take(): Batch {
-    const batch = { records: new EncodedRecords(this.bytes, 1, this.ends), after: this.change };
+    const { files, position } = this;
+    const after = { ...(files && { files }), ...(position && { position }) };
+    const batch = { records: new EncodedRecords(this.bytes, 1, this.ends), after };
     this.bytes = Buffer.allocUnsafe(this.bytes.length);
     this.used = 1;
     this.ends = [];
-    this.change = {};
+    this.files = undefined;
+    this.position = undefined;
+    this.refused = false;
     return batch;
+  }
+
+  /** Ends a record of a frame, unless it turned out not to fit. */
+  private close(frame: RecordFrame, lineEnd: number, number: number): boolean {
+    let at = append(this.bytes, lineEnd, frame.tail);
+    if (frame.includeId) at = writeNumber(this.bytes, at, number);
+    this.bytes[at++] = QUOTE;
+    // Escapes may have made it longer than it looked.
+    // Counted: brace, separator and the bracket of an array.
+    if (!this.fits(at + 3 - this.used)) return this.refuse();
+    this.finish(at);
+    return true;
+  }
+
+  private refuse(): false {
+    this.refused = true;
+    return false;
   }
 
   private finish(at: number): void {
@@ -156,31 +181,23 @@ export class BatchBuilder {
   }
 }
 
-function escape(out: Uint8Array, at: number, byte: number): number {
-  const letter = short[byte] as number;
-  out[at++] = BACKSLASH;
-  if (letter !== 0) {
-    out[at++] = letter;
-    return at;
+/** Appends a short constant. @returns where it ended */
+function append(out: Uint8Array, at: number, bytes: Uint8Array): number {
+  if (bytes.length >= COPY_FROM) {
+    out.set(bytes, at);
+    return at + bytes.length;
   }
-  out[at++] = 0x75;
-  out[at++] = 0x30;
-  out[at++] = 0x30;
-  out[at++] = hex[byte >> 4] as number;
-  out[at++] = hex[byte & 15] as number;
+  for (let i = 0; i < bytes.length; i++) out[at++] = bytes[i] as number;
   return at;
 }
 
-function writeNumber(out: Uint8Array, at: number, number: number): number {
-  let digits = 1;
-  for (let rest = number; rest >= 10; rest = Math.floor(rest / 10)) digits++;
-  let rest = number;
-  for (let i = at + digits - 1; i >= at; i--) {
-    const next = Math.floor(rest / 10);
-    out[i] = 0x30 + (rest - next * 10);
-    rest = next;
+function copyRange(out: Buffer, at: number, bytes: Buffer, start: number, end: number): number {
+  if (end - start >= COPY_FROM) {
+    bytes.copy(out, at, start, end);
+    return at + end - start;
   }
-  return at + digits;
+  for (let i = start; i < end; i++) out[at++] = bytes[i] as number;
+  return at;
 }
 
 /** Records in one buffer: each ends at `ends[i]` and is followed by one byte for the separator. */
