@@ -17,6 +17,7 @@ export interface AppSettings {
   readonly logVolumes: readonly LogVolume[];
   readonly writer?: WriterSettings;
   readonly monitor: boolean;
+  readonly nat: boolean;
 }
 
 /**
@@ -29,6 +30,7 @@ export interface AppSettings {
  * - `logVolume`: folder that the task shares for log files, such as `/var/log/app`.
  * - `writer`: `{"image": "…", "command": ["…"]}`: a container that writes there.
  * - `monitor`: `true` adds alarms and a dashboard.
+ * - `nat`: `false` runs the task in public subnets, with a public address that accepts nothing, and saves the NAT gateway.
  *
  * @throws Error that names the context value at fault
  */
@@ -37,6 +39,11 @@ export function readSettings(context: (name: string) => unknown): AppSettings {
     const value = context(name);
     if (value === undefined || typeof value === 'string') return value;
     throw new Error(`context "${name}": expected text, got ${JSON.stringify(value)}`);
+  };
+  const flag = (name: string, otherwise: boolean): boolean => {
+    const value = String(context(name) ?? otherwise);
+    if (value === 'true' || value === 'false') return value === 'true';
+    throw new Error(`context "${name}": expected true or false, got ${value}`);
   };
   const config = text('config');
   const logVolume = text('logVolume');
@@ -50,7 +57,8 @@ export function readSettings(context: (name: string) => unknown): AppSettings {
     environment: environment ? texts('environment', environment) : {},
     logVolumes: logVolume === undefined ? [] : [{ name: 'logs', containerPath: logVolume }],
     writer: writer && writerOf(writer),
-    monitor: String(context('monitor') ?? 'false') === 'true',
+    monitor: flag('monitor', false),
+    nat: flag('nat', true),
   };
 }
 

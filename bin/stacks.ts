@@ -1,4 +1,5 @@
 import { Stack, type App, type StackProps } from 'aws-cdk-lib';
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { LogShipper, StateRegistry, type IStateRegistry } from '../lib';
@@ -36,6 +37,7 @@ export class ServiceStack extends Stack {
         ]),
       ),
       logVolumes: props.logVolumes,
+      ...(props.nat ? {} : { vpc: this.publicVpc(), assignPublicIp: true }),
     });
     if (props.writer) {
       const writer = this.shipper.taskDefinition.addContainer('writer', {
@@ -48,5 +50,15 @@ export class ServiceStack extends Stack {
       this.shipper.mountLogVolumes(writer);
     }
     if (props.monitor) this.shipper.monitor();
+  }
+
+  private publicVpc(): ec2.Vpc {
+    return new ec2.Vpc(this, 'PublicVpc', {
+      maxAzs: 2,
+      natGateways: 0,
+      subnetConfiguration: [{ name: 'public', subnetType: ec2.SubnetType.PUBLIC, mapPublicIpOnLaunch: false }],
+      gatewayEndpoints: { S3: { service: ec2.GatewayVpcEndpointAwsService.S3 } },
+      restrictDefaultSecurityGroup: false,
+    });
   }
 }

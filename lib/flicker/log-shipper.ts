@@ -1,4 +1,4 @@
-import { Duration, Stack } from 'aws-cdk-lib';
+import { CfnResource, Duration, Stack } from 'aws-cdk-lib';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import type * as iam from 'aws-cdk-lib/aws-iam';
@@ -19,7 +19,7 @@ import {
 } from '../../contract';
 import { ownCluster, ownVpc } from '../delivery/own-cluster';
 import { RuntimeCode } from '../delivery/runtime-code';
-import { acknowledge } from '../identity/acknowledge';
+import { acknowledge, acknowledgeTemplateRule } from '../identity/acknowledge';
 import type { IStateRegistry } from '../state/state-registry';
 import { problem } from '../problem';
 import { checkProps } from './check-props';
@@ -93,12 +93,20 @@ export class LogShipper extends Construct implements iam.IGrantable, ec2.IConnec
     acknowledge(this.taskDefinition, {
       ECS2: 'The variables are settings that anybody may read; secrets come from Secrets Manager or SSM.',
     });
+    acknowledgeTemplateRule(
+      resourceOf(this.taskDefinition),
+      'E1029',
+      'The config refers to variables of the container by ${NAME}, which the program fills in, not CloudFormation.',
+    );
     const registryFile = `s3://${this.registry.bucket.bucketName}/${this.registryLayout.key}`;
     this.container = this.addProgram(props, config, registryFile);
     this.registry.grants.calls(this.taskDefinition.taskRole, flickerCalls(config, registryFile));
     this.node.addValidation({ validate: () => pathProblems(this.node.path, config, this.mountedFolders()) });
 
     this.cluster = props.cluster ?? ownCluster(this, 'Cluster', props.vpc ?? ownVpc(this, 'Vpc'));
+    const subnets = props.vpcSubnets ?? {
+      subnetType: props.assignPublicIp ? ec2.SubnetType.PUBLIC : ec2.SubnetType.PRIVATE_WITH_EGRESS,
+    };
     this.service = new ecs.FargateService(this, 'Service', {
       cluster: this.cluster,
       taskDefinition: this.taskDefinition,
@@ -109,9 +117,12 @@ export class LogShipper extends Construct implements iam.IGrantable, ec2.IConnec
       availabilityZoneRebalancing: ecs.AvailabilityZoneRebalancing.DISABLED,
       circuitBreaker: { rollback: true },
       assignPublicIp: props.assignPublicIp ?? false,
-      vpcSubnets: props.vpcSubnets,
+      vpcSubnets: subnets,
       securityGroups: props.securityGroups && [...props.securityGroups],
     });
+    // The first task needs its way out and its permissions, or a first deployment may be rolled back.
+    const { internetConnectivityEstablished } = this.cluster.vpc.selectSubnets(subnets);
+    this.service.node.addDependency(internetConnectivityEstablished, this.taskDefinition.obtainExecutionRole());
     this.grantPrincipal = this.taskDefinition.taskRole.grantPrincipal;
     this.connections = new ec2.Connections({
       securityGroups: this.service.connections.securityGroups,
@@ -191,6 +202,12 @@ export class LogShipper extends Construct implements iam.IGrantable, ec2.IConnec
       writable: !readOnly,
     }));
   }
+}
+
+function resourceOf(construct: IConstruct): CfnResource {
+  const resource = construct.node.defaultChild;
+  if (CfnResource.isCfnResource(resource)) return resource;
+  throw new Error(`${construct.node.path} has no resource of its own`);
 }
 
 function toEcsSecret(source: SecretSource): ecs.Secret {

@@ -1,4 +1,4 @@
-import { Stack, Validations } from 'aws-cdk-lib';
+import { Stack, Validations, type CfnResource } from 'aws-cdk-lib';
 import type { IConstruct } from 'constructs';
 
 /**
@@ -9,6 +9,15 @@ export function acknowledge(scope: IConstruct, reasons: Readonly<Record<string, 
   Validations.of(scope).acknowledge(
     ...Object.entries(reasons).map(([rule, reason]) => ({ id: `AwsSolutions-${rule}`, reason })),
   );
+}
+
+/**
+ * Accepts a finding of the template's own rules, for the CDK's built-in validation and for cfn-lint, which reads it from
+ * the resource's metadata.
+ */
+export function acknowledgeTemplateRule(resource: CfnResource, rule: string, reason: string): void {
+  Validations.of(resource).acknowledge({ id: `CloudFormation-Validate::${rule}`, reason });
+  resource.addMetadata('cfn-lint', { config: { ignore_checks: [rule] } });
 }
 
 /** Accepts wildcard resources in the policies of a principal. */

@@ -23,7 +23,7 @@ export function addLogMetrics<Name extends string>(
   for (const [id, { name, event, field }] of Object.entries<LogMetric>(metrics)) {
     filters.set(
       id,
-      new logs.MetricFilter(scope, `${id}Filter`, {
+      new logs.MetricFilter(scope, `${id.charAt(0).toUpperCase()}${id.slice(1)}Filter`, {
         logGroup,
         metricNamespace: namespace,
         metricName: name,
