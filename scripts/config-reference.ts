@@ -24,6 +24,10 @@ export function configReference(): string {
     '# flicker: every key\n\nWritten from the contract by `npm run docs`. Durations are milliseconds or texts such as `30s`, `5m`; sizes are\nbytes or texts such as `64KiB`, `10MiB`. `${NAME}` and `${NAME:-default}` in texts are filled in from the environment;\n`$${` is a literal `${`. An unknown key is an error that names the nearest known one.\n\nAn editor completes and checks the file with the JSON Schema of the package:\n\n```yaml\n# yaml-language-server: $schema=node_modules/holdfast/dist/schema/flicker.json\n```',
     '## Config file',
     table(keysOf(root, '')),
+    '## Destinations',
+    ...destinations(root),
+    '## Masking',
+    table(keysOf(at(root, 'log_files', 'masking'), 'masking')),
     '## Settings of the process',
     rows(
       ['flag', 'variable', 'what it does'],
@@ -60,10 +64,10 @@ interface Key {
 function keysOf(node: SchemaNode, path: string): Key[] {
   return Object.entries(node.properties ?? {}).flatMap(([name, value]) => {
     const key = schemaNode.parse(value);
-    const at = path ? `${path}.${name}` : name;
+    const full = path ? `${path}.${name}` : name;
     const required = node.required?.includes(name) ?? false;
     const own: Key = {
-      name: at,
+      name: full,
       type: typeOf(key),
       fallback: required
         ? 'required'
@@ -72,20 +76,35 @@ function keysOf(node: SchemaNode, path: string): Key[] {
           : code(JSON.stringify(key.default)),
       what: key.description ?? '',
     };
-    return [own, ...below(key, at)];
+    return [own, ...below(key, full)];
   });
 }
 
-function below(node: SchemaNode, at: string): Key[] {
-  if (node.properties) return keysOf(node, at);
-  if (node.items) return below(schemaNode.parse(node.items), `${at}[]`);
-  return [...(node.oneOf ?? []), ...(node.anyOf ?? [])]
-    .flatMap((option) => {
-      const variant = schemaNode.parse(option);
-      const type = schemaNode.safeParse(variant.properties?.['type']).data?.const;
-      return variant.properties ? keysOf(variant, type === undefined ? at : `${at}(${String(type)})`) : [];
-    })
-    .filter((key) => !/\.type$/.test(key.name) || !/\(\w+\)/.test(key.name));
+/** Keys that have a section of their own, because many places hold them. */
+const shared = /\b(destination|masking)$/;
+
+function below(node: SchemaNode, path: string): Key[] {
+  if (shared.test(path)) return [];
+  if (node.properties) return keysOf(node, path);
+  if (node.items) return below(schemaNode.parse(node.items), `${path}[]`);
+  return [...(node.oneOf ?? []), ...(node.anyOf ?? [])].flatMap((option) => keysOf(schemaNode.parse(option), path));
+}
+
+/** A node by property names; lists are looked into. */
+function at(node: SchemaNode, ...path: readonly string[]): SchemaNode {
+  return path.reduce((from, name) => {
+    const next = schemaNode.parse(from.properties?.[name]);
+    return next.items ? schemaNode.parse(next.items) : next;
+  }, node);
+}
+
+function destinations(root: SchemaNode): string[] {
+  return (at(root, 'destination').oneOf ?? []).flatMap((option) => {
+    const variant = schemaNode.parse(option);
+    const type = schemaNode.parse(variant.properties?.['type']).const;
+    const keys = keysOf(variant, 'destination').filter((key) => key.name !== 'destination.type');
+    return [`### \`type: ${String(type)}\``, table(keys)];
+  });
 }
 
 function typeOf(node: SchemaNode): string {

@@ -10,7 +10,7 @@ import type { Clock } from '../core/clock';
 import type { Logger } from '../core/log';
 import { LeaseEndedError } from '../registry/errors';
 import type { Commits } from './commits';
-import { createDeadLetters, DeadLettersMissing } from './delivery';
+import { createDeadLetters, NoDeadLetterLocationError } from './delivery';
 import { createDestination } from './destinations';
 import type { Destination } from './destination';
 import type { FlickerMetrics } from './metrics';
@@ -77,7 +77,7 @@ async function member(plan: Plan, context: CrewContext): Promise<Member> {
   const destination = await createDestination(used, {
     clusterId: context.clusterId,
     s3: context.s3,
-    log,
+    clock,
   });
   const source: SourceContext = { clock, log, metrics, nodeId: context.nodeId, includeId: used.include_id };
   plan.create(source);
@@ -85,8 +85,9 @@ async function member(plan: Plan, context: CrewContext): Promise<Member> {
   const deadLetters = createDeadLetters(context.dryRun ? undefined : deadLetterLocation(config, context.registry), {
     s3: context.s3,
     clock,
-    log,
   });
+  // Two batches, one accepted and one under way, must stay within the cap.
+  const halfOfCap = Math.max(1, Math.floor(config.registry.max_unsaved_events / 2));
   return {
     name: plan.name,
     status,
@@ -95,10 +96,11 @@ async function member(plan: Plan, context: CrewContext): Promise<Member> {
         {
           name: plan.name,
           kind: plan.kind,
-          settings: { ...plan.config, max_batch: Math.max(1, Math.floor(config.registry.max_unsaved_events / 2)) },
+          settings: { ...plan.config, batch_max_events: Math.min(plan.config.batch_max_events, halfOfCap) },
           createSource: () => plan.create(source),
           destination,
-          delivery: { deadLetters, retry: config.retry, destinationType: used.type },
+          deadLetters,
+          retry: config.retry,
           commits,
           state,
           clock,
@@ -130,7 +132,7 @@ async function keepRunning(
       const reason = error instanceof Error ? error.message : String(error);
       status.problem = reason;
       status.failed = true;
-      if (error instanceof DeadLettersMissing || once) {
+      if (error instanceof NoDeadLetterLocationError || once) {
         status.stopped = reason;
         log.error(flickerEvents.sourceFailed, `source stopped: ${reason}`, { source: name });
         return;

@@ -8,7 +8,8 @@ import {
   flickerPort,
   type FlickerProcessSettings,
 } from '../../contract';
-import { readAwsSettings } from '../core/aws';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { readAwsSettings, type AwsSettings } from '../core/aws';
 import { systemClock as clock } from '../core/clock';
 import { stopSignal, Stopping } from '../core/lifecycle';
 import type { Logger } from '../core/log';
@@ -57,7 +58,7 @@ export async function runFlicker(options: RunOptions): Promise<number> {
   const served = createFlickerMetrics();
   const { metrics } = served;
   const aws = orStartError(() => readAwsSettings(options.env));
-  const s3 = (region?: string) => createS3Client(aws, log, region);
+  const s3 = clientsByRegion(aws, log);
   const registryLocation = settings.track ? settings.registryFile : undefined;
 
   let members: readonly Member[] = [];
@@ -105,7 +106,7 @@ export async function runFlicker(options: RunOptions): Promise<number> {
 async function openState(
   { settings, loaded, log, version, dryRun, allowReset }: RunOptions,
   location: string | undefined,
-  s3: () => ReturnType<typeof createS3Client>,
+  s3: () => Promise<S3Client>,
   signal: AbortSignal,
   metrics: FlickerMetrics,
 ): Promise<Tracking> {
@@ -226,6 +227,16 @@ async function within(promise: Promise<unknown>, ms: number, late: () => void): 
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** One client a region, made when it is first asked for. */
+function clientsByRegion(aws: AwsSettings, log: Logger): (region?: string) => Promise<S3Client> {
+  const clients = new Map<string | undefined, Promise<S3Client>>();
+  return (region) => {
+    const made = clients.get(region) ?? createS3Client(aws, log, region);
+    clients.set(region, made);
+    return made;
+  };
 }
 
 function orStartError<T>(make: () => T): T {

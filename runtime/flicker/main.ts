@@ -1,7 +1,7 @@
 // Each command loads what it needs and no more: a health check runs every few seconds.
 async function main(argv: readonly string[]): Promise<number> {
-  if (argv[2] === 'health') return (await import('./health.js')).askHealth(argv, process.env);
-  return (await import('./cli.js')).run(argv, process.env);
+  if (argv[2] === 'health') return (await import('./health')).askHealth(argv, process.env);
+  return (await import('./cli')).run(argv, process.env);
 }
 
 main(process.argv).then(

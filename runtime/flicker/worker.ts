@@ -1,11 +1,11 @@
-import { flickerEvents } from '../../contract/flicker';
+import { flickerEvents, type RetryConfig } from '../../contract/flicker';
 import type { Clock } from '../core/clock';
 import type { Logger } from '../core/log';
 import { Stopping } from '../core/lifecycle';
 import { BatchBuilder, type Batch } from './batch';
 import type { Commits } from './commits';
-import { deliver, type DeliveryContext } from './delivery';
-import type { Destination } from './destination';
+import { deliver, recover, type DeliveryContext } from './delivery';
+import type { DeadLetters, Destination } from './destination';
 import type { FlickerMetrics } from './metrics';
 import { SourceError, type Source } from './source';
 import { applyChange, type FlickerState, type StateChange } from './state';
@@ -17,8 +17,6 @@ export interface WorkerSettings {
   readonly flush_interval_ms: number;
   readonly batch_max_events: number;
   readonly batch_max_bytes: number;
-  /** Most events in a batch so that two of them stay within the cap of unsaved events. */
-  readonly max_batch: number;
 }
 
 export interface WorkerContext {
@@ -28,7 +26,8 @@ export interface WorkerContext {
   /** A source that has not been started yet. Made anew when another writer's objects move the position. */
   createSource(): Source;
   readonly destination: Destination;
-  readonly delivery: Omit<DeliveryContext, 'signal'>;
+  readonly deadLetters: DeadLetters;
+  readonly retry: RetryConfig;
   readonly commits: Commits;
   readonly state: FlickerState;
   readonly clock: Clock;
@@ -57,9 +56,6 @@ export interface WorkerStatus {
   stopped: string;
 }
 
-/** Longest time that one turn of the loop, or one attempt to deliver, may take before the source counts as stuck. */
-const TURN_MS = 300_000;
-
 /** Another writer has written the number that this source was about to write. */
 class Superseded extends Error {
   constructor(readonly after: StateChange) {
@@ -67,12 +63,15 @@ class Superseded extends Error {
   }
 }
 
+/** Longest time that one turn of the loop, or one attempt to deliver, may take before the source counts as stuck. */
+const TURN_MS = 300_000;
+
 /**
  * Reads one source and delivers its events until it is told to stop. While one batch is under way the next is read;
  * when the destination is down nothing more is read.
  */
 export async function runWorker(context: WorkerContext, signals: WorkerSignals, status: WorkerStatus): Promise<void> {
-  await recover(context, signals.abort);
+  await catchUp(context, signals.abort, status);
   for (;;) {
     const source = context.createSource();
     try {
@@ -93,14 +92,37 @@ export async function runWorker(context: WorkerContext, signals: WorkerSignals, 
 }
 
 /** Takes up what was written to a numbered destination after the last save. */
-async function recover(context: WorkerContext, signal: AbortSignal): Promise<void> {
+async function catchUp(context: WorkerContext, signal: AbortSignal, status: WorkerStatus): Promise<void> {
   const entry = context.state.sources[context.name];
-  if (!context.destination.recover) return;
-  const changes = await context.destination.recover(context.name, entry?.batchNo ?? 1, signal);
+  const changes = await recover(context.name, entry?.batchNo ?? 1, deliveryContext(context, signal, status));
   if (changes.length === 0) return;
   if (!entry) newEntry(context);
   for (const change of changes) settle(context, change, 0, true);
   await context.commits.commit(signal);
+}
+
+/** While a destination is down the source is not stuck: each wait says until when. */
+function deliveryContext(context: WorkerContext, signal: AbortSignal, status: WorkerStatus): DeliveryContext {
+  const { clock, destination, deadLetters, retry, log, metrics } = context;
+  return {
+    destination,
+    deadLetters,
+    retry,
+    log,
+    metrics,
+    signal,
+    clock: {
+      ...clock,
+      sleep: (ms, until) => {
+        status.movesBy = clock.monotonic() + ms + TURN_MS;
+        return clock.sleep(ms, until);
+      },
+    },
+    onPaused: (reason) => {
+      status.failed = true;
+      if (context.once) throw new Error(`could not be delivered: ${reason}`);
+    },
+  };
 }
 
 async function start(context: WorkerContext, source: Source, signal: AbortSignal): Promise<void> {
@@ -132,7 +154,7 @@ async function readAndSend(
   status: WorkerStatus,
 ): Promise<void> {
   const { settings, clock, once } = context;
-  const builder = new BatchBuilder(Math.min(settings.batch_max_events, settings.max_batch), settings.batch_max_bytes);
+  const builder = new BatchBuilder(settings.batch_max_events, settings.batch_max_bytes);
   let sending: Promise<void> | undefined;
   let failure: { readonly error: unknown } | undefined;
   let filledSince = clock.monotonic();
@@ -144,7 +166,7 @@ async function readAndSend(
   const send = async () => {
     await sent();
     const batch = builder.take();
-    sending = ship(context, batch, abort).catch((error: unknown) => {
+    sending = ship(context, batch, abort, status).catch((error: unknown) => {
       failure = { error };
     });
   };
@@ -205,11 +227,13 @@ async function fill(
   }
 }
 
-async function ship(context: WorkerContext, batch: Batch, abort: AbortSignal): Promise<void> {
+async function ship(context: WorkerContext, batch: Batch, abort: AbortSignal, status: WorkerStatus): Promise<void> {
   const { count } = batch.records;
   if (count === 0) return settle(context, batch.after, 0, false);
   const numbered = context.destination.recover !== undefined;
+  status.movesBy = Number.POSITIVE_INFINITY; // the registry's saver has bounds of its own
   await context.commits.reserve(count, abort);
+  status.movesBy = context.clock.monotonic() + TURN_MS;
   let settled = false;
   try {
     const outcome = await deliver(
@@ -219,7 +243,7 @@ async function ship(context: WorkerContext, batch: Batch, abort: AbortSignal): P
         number: context.state.sources[context.name]?.batchNo ?? 1,
         after: batch.after,
       },
-      { ...context.delivery, signal: abort },
+      deliveryContext(context, abort, status),
     );
     if (outcome.kind === 'superseded') throw new Superseded(outcome.after);
     settle(context, batch.after, count, numbered);
