@@ -1,0 +1,166 @@
+import type { ApiSourceConfig } from '../../../../contract/flicker';
+import { contentHash, fieldAt, keyOf, occurrenceId, vendorId } from './fields';
+import { packKeys, unpackKeys, type ApiPosition, type Walk } from './position';
+import { readTime } from './timestamp';
+import { MOST_REMEMBERED, RecentWindow } from './window';
+
+/** Entries of one walk that are remembered in memory, to tell those that overlapping pages repeat. */
+const SEEN_IN_WALK = 50_000;
+
+/** An entry that is to be delivered. */
+export interface FreshEntry {
+  readonly entry: unknown;
+  readonly id: string;
+  readonly key: string;
+}
+
+export interface Sifted {
+  readonly fresh: readonly FreshEntry[];
+  /** Of those, how many have no readable time. */
+  readonly unreadable: number;
+}
+
+/**
+ * Tells new entries from known ones, over the pages of a walk and from walk to walk.
+ *
+ * An entry is known when an earlier walk or an earlier page of this one had its id. An entry that is not known is new
+ * unless its time is before the floor. The floor follows the newest time at a distance: it lets in what is up to ten
+ * minutes, or 64 entries, late, whichever is less; an entry that comes later than that is taken for one delivered long ago.
+ * In the tail of a `link` API the server tells what is new, and nothing is ever too late.
+ *
+ * Without an id of the vendor, n equal entries of a walk are told apart by number, so that the next walk knows how many of
+ * them were delivered. Pages that overlap may then repeat an entry.
+ */
+export class Sieve {
+  private readonly recent: RecentWindow;
+  private readonly undated: Set<string>;
+  /** Delivered by an earlier process, in this walk. */
+  private readonly earlier: ReadonlySet<string>;
+  private done: Set<string>;
+  /** Ids of this walk, or how often an entry came in it. */
+  private readonly seen = new Map<string, number>();
+  /** Known content that came again in this walk: it stands for one entry only, even when `seen` has forgotten it. */
+  private readonly met = new Set<string>();
+  private readonly top: RecentWindow;
+  private readonly topUndated: Set<string>;
+  private newest: number | null;
+
+  constructor(
+    private readonly config: ApiSourceConfig,
+    private readonly position: ApiPosition,
+  ) {
+    const { walk } = position;
+    this.recent = RecentWindow.load(position.recent);
+    this.undated = new Set(unpackKeys(position.undated));
+    this.top = RecentWindow.load(walk?.recent);
+    this.topUndated = new Set(unpackKeys(walk?.undated));
+    this.earlier = new Set([...this.top.keys(), ...this.topUndated]);
+    this.done = new Set(unpackKeys(walk?.done));
+    this.newest = walk?.newest ?? null;
+  }
+
+  /** Takes in a page. `now`: a time of the future counts as now, so that it cannot move the floor past what is to come. */
+  sift(entries: readonly unknown[], now: number): Sifted {
+    const fresh: FreshEntry[] = [];
+    let unreadable = 0;
+    for (const entry of entries) {
+      const read = readTime(fieldAt(entry, this.config.timestamp_field), this.config.timestamp_format);
+      const time = read === undefined ? undefined : Math.min(read, now);
+      const { id, key, known } = this.identify(entry);
+      if (known === 'in this walk') continue;
+      if (known === 'no' && !this.done.has(key) && this.isOld(time)) continue;
+      this.register(key, time);
+      if (known !== 'no' || this.done.has(key)) continue;
+      fresh.push({ entry, id, key });
+      if (time === undefined) unreadable++;
+    }
+    this.done.clear();
+    return { fresh, unreadable };
+  }
+
+  /** The walk so far, without its page. */
+  walkState(): Pick<Walk, 'newest' | 'recent' | 'undated'> {
+    return present({ newest: this.newest, recent: this.top.store(), undated: packKeys(this.topUndated) });
+  }
+
+  /** The position after this walk has come to its end. */
+  completed(): ApiPosition {
+    const { newest, position } = this;
+    const watermark = newest === null ? position.watermark : Math.max(newest, position.watermark ?? 0);
+    const recent = RecentWindow.load(position.recent, this.top.store()).store();
+    const floor =
+      recent === undefined || recent.cut === null || watermark === null
+        ? position.floor
+        : Math.max(position.floor ?? 0, Math.min(recent.cut + 1, watermark));
+    return present({ watermark, floor, recent, undated: packKeys(this.topUndated) });
+  }
+
+  private identify(entry: unknown): { id: string; key: string; known: 'no' | 'in this walk' | 'before' } {
+    const vendor = vendorId(entry, this.config.id_field);
+    if (vendor !== undefined) {
+      const key = keyOf(vendor);
+      if (this.seen.has(key) || this.earlier.has(key)) return { id: vendor, key, known: 'in this walk' };
+      this.remember(key, 1);
+      return { id: vendor, key, known: this.knownBefore(key) ? 'before' : 'no' };
+    }
+    const content = contentHash(entry);
+    for (let occurrence = this.seen.get(content) ?? 0; ; occurrence++) {
+      const id = occurrenceId(content, occurrence);
+      const key = keyOf(id);
+      // A tail never repeats: an equal entry is another one.
+      if (this.earlier.has(key) || (this.position.walk?.tail && this.knownBefore(key))) continue;
+      this.remember(content, occurrence + 1);
+      const known = this.knownBefore(key) && !this.met.has(key) ? 'before' : 'no';
+      if (known === 'before') this.met.add(key);
+      return { id, key, known };
+    }
+  }
+
+  private knownBefore(key: string): boolean {
+    return this.recent.has(key) || this.undated.has(key);
+  }
+
+  private isOld(time: number | undefined): boolean {
+    const { floor, walk } = this.position;
+    return time !== undefined && floor !== null && time < floor && !walk?.tail;
+  }
+
+  private register(key: string, time: number | undefined): void {
+    if (time !== undefined) {
+      this.top.add(key, time);
+      this.newest = Math.max(this.newest ?? time, time);
+      return;
+    }
+    this.topUndated.add(key);
+    dropOldest(this.topUndated, MOST_REMEMBERED);
+  }
+
+  private remember(key: string, count: number): void {
+    this.seen.delete(key);
+    this.seen.set(key, count);
+    dropOldest(this.seen, SEEN_IN_WALK);
+  }
+}
+
+/** The position when the saved page of a walk is refused: the walk begins again, and what it delivered stays known. */
+export function restarted({ walk, ...position }: ApiPosition): ApiPosition {
+  const recent = RecentWindow.load(position.recent, walk?.recent).store();
+  const undated = packKeys(
+    new Set([...unpackKeys(position.undated), ...unpackKeys(walk?.undated), ...unpackKeys(walk?.done)]),
+  );
+  return present({ ...position, recent, undated });
+}
+
+/** Without the fields that are undefined: positions are JSON. */
+export function present<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T;
+}
+
+function dropOldest(
+  values: { readonly size: number; keys(): Iterator<string>; delete(key: string): boolean },
+  most: number,
+) {
+  if (values.size <= most) return;
+  const oldest = values.keys().next();
+  if (!oldest.done) values.delete(oldest.value);
+}
