@@ -13,6 +13,7 @@ export function createSimClient(transport: Transport): S3Client {
     endpoint: 'http://s3.invalid',
     forcePathStyle: true,
     maxAttempts: 1,
+    cacheMiddleware: true,
     credentials: { accessKeyId: 'simulated', secretAccessKey: 'simulated' },
     signer: { sign: (request: HttpRequest) => Promise.resolve(request) },
     requestHandler: {

@@ -26,7 +26,7 @@ interface Account {
 /**
  * Watches the world from outside the programs, and says when one of the invariants of the protocol is broken:
  * I1 a checkpoint never covers what the destination has not accepted; I2 checkpoints only grow; I3 an epoch has one owner;
- * I4 a fenced process writes nothing, and is fenced by a real owner; I6 a kill repeats at most the cap; I8 nothing is sent
+ * I4 a fenced process writes nothing, and is fenced by a real owner; I6 a kill repeats at most the cap, and what counts as saved is; I8 nothing is sent
  * twice in an epoch unless its answer was lost.
  */
 export class Invariants {
@@ -73,7 +73,7 @@ export class Invariants {
   committed(process: string, body: Uint8Array): void {
     this.#commits++;
     const parsed = parseDocument(body);
-    if (parsed.kind !== 'current') return this.#broken(`${process} commits something that is no registry`);
+    if (parsed.kind !== 'current') return this.#broken(`fields: ${process} commits something that is no registry`);
     const { lease, state } = parsed.document;
     const positions = positionsOf(state, this.#sources);
     for (const source of this.#sources) {
@@ -86,18 +86,29 @@ export class Invariants {
       this.#broken(`I3 epoch ${lease.epoch} belongs to ${owner} and to ${lease.owner}`);
     }
     this.#owners.set(lease.epoch, lease.owner);
-    if (lease.owner !== 'operator' && state['mark'] !== this.#mark) this.#broken(`${process} drops an unknown field`);
+    if (lease.owner !== 'operator' && state['mark'] !== this.#mark)
+      this.#broken(`fields: ${process} drops an unknown field`);
     this.#mark = state['mark'];
     const account = this.#account(process);
     if (account.ended) this.#broken(`I4 ${process} commits after it was fenced`);
     if (this.#newest && lease.epoch === this.#newest.epoch && lease.seq <= this.#newest.seq) {
-      this.#broken(`${process} commits seq ${lease.seq} of epoch ${lease.epoch} after ${this.#newest.seq}`);
+      this.#broken(`seq: ${process} commits seq ${lease.seq} of epoch ${lease.epoch} after ${this.#newest.seq}`);
     }
     if (!account.hadLease) account.accepted = { ...positions };
     account.hadLease = true;
     account.committed = positions;
     this.#newest = lease;
     this.#checkpoint = positions;
+  }
+
+  /** A process counts a state as saved. */
+  believesSaved(process: string, positions: Positions): void {
+    const { committed } = this.#account(process);
+    for (const [source, position] of Object.entries(positions)) {
+      if (position > (committed[source] ?? 0)) {
+        this.#broken(`I6 ${process} counts ${source} as saved up to ${position}, stored is ${committed[source]}`);
+      }
+    }
   }
 
   ended(process: string, end: LeaseEnd): void {

@@ -14,6 +14,7 @@ const fates = {
   'conflict although done': 1,
   unavailable: 4,
   'unavailable although done': 2,
+  'unavailable although done later': 3,
   'error inside a 200': 3,
   'error inside a 200 although done': 1,
   denied: 1,
@@ -92,11 +93,14 @@ export function deliver(
         case 'unavailable although done':
           done();
           return answer(errorAnswer(500, 'InternalError'));
+        case 'unavailable although done later':
+          process.time.after(random.int(20, 2_000), done);
+          return answer(errorAnswer(503, 'SlowDown'));
         case 'error inside a 200':
-          return answer({ ...errorAnswer(200, 'InternalError') });
+          return answer(errorAnswer(200, 'InternalError'));
         case 'error inside a 200 although done':
           done();
-          return answer({ ...errorAnswer(200, 'InternalError') });
+          return answer(errorAnswer(200, 'InternalError'));
         case 'denied':
           return answer(errorAnswer(403, 'AccessDenied'));
       }

@@ -23,6 +23,7 @@ export interface ProgramOptions {
   readonly longestPauseMs: number;
   /** Sends the events from one position up to another. */
   readonly send: (source: string, from: number, to: number) => Promise<SendAnswer>;
+  readonly onSaved: (positions: Positions) => void;
   readonly onEnd: (end: LeaseEnd) => void;
   /** What goes into the registry. @default what was acknowledged */
   readonly saved: ((acknowledged: Positions, sent: Positions) => Positions) | undefined;
@@ -65,9 +66,16 @@ export function startProgram(options: ProgramOptions): Program {
     });
     const acknowledged = positionsOf(opened.loaded, Object.keys(options.sources));
     const sent = { ...acknowledged };
+    let snapshot: Positions = acknowledged;
     const keeper = new Saver({
       registry: opened,
-      snapshot: () => ({ positions: { ...(options.saved?.(acknowledged, sent) ?? acknowledged) } }),
+      snapshot: () => {
+        snapshot = { ...(options.saved?.(acknowledged, sent) ?? acknowledged) };
+        return { positions: snapshot };
+      },
+      onSave: (result) => {
+        if (result === 'saved') options.onSaved(snapshot);
+      },
       clock,
       saveIntervalMs: 5_000,
       heartbeatMs: 20_000,

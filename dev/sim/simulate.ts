@@ -83,7 +83,7 @@ export async function simulate(seed: number, sabotage: Sabotage = {}, traced = f
   };
   const network: Network = { trouble: random.pick([0.05, 0.15, 0.3, 0.5]), met: new Map() };
   const sources: Positions = Object.fromEntries(
-    Array.from({ length: random.int(1, 3) }, (_, index) => [`source${index}`, random.int(60, 160)]),
+    Array.from({ length: random.int(1, 3) }, (_, index) => [`source${index}`, random.int(40, 110)]),
   );
   const maxUnsavedEvents = random.int(16, 60);
   const longestPauseMs = random.int(200, 2_000);
@@ -139,6 +139,7 @@ export async function simulate(seed: number, sabotage: Sabotage = {}, traced = f
           });
         });
       },
+      onSaved: (positions) => world.believesSaved(process.name, positions),
       onEnd: (end) => {
         counts.fenced++;
         world.ended(process.name, end);

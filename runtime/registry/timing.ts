@@ -44,7 +44,7 @@ export async function withTimeout<T>(
   try {
     return await request(attempt.signal);
   } finally {
-    timer.abort();
+    timer.abort('answered');
     outer?.removeEventListener('abort', abort);
   }
 }
