@@ -1,6 +1,7 @@
 import { flickerEvents } from '../../../contract/flicker';
 import type { Records } from '../batch';
 import { RecoverError, type Answer, type DeadLetters, type Destination, type Shipment } from '../destination';
+import { errorText } from '../destinations/errors';
 import type { StateChange } from '../state';
 import { untilDone, type Attempt, type AttemptContext } from './attempts';
 import { NoDeadLetterLocationError } from './dead-letters';
@@ -124,8 +125,7 @@ async function bury(
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof NoDeadLetterLocationError) throw error;
-      const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-      return { failed: `dead letters cannot be written: ${why}`, blocked: false };
+      return { failed: `dead letters cannot be written: ${errorText(error)}`, blocked: false };
     }
   });
   metrics.eventsDeadLettered.inc({ source }, records.count);

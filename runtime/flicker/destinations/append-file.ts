@@ -1,5 +1,6 @@
 import { constants, mkdir, open, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { errorCode } from './errors';
 
 const NEWLINE = 0x0a;
 const SCAN_BYTES = 64 * 1024;
@@ -108,7 +109,7 @@ async function isFileAt(path: string, handle: FileHandle): Promise<boolean> {
     const [there, own] = await Promise.all([stat(path), handle.stat()]);
     return there.ino === own.ino && there.dev === own.dev;
   } catch (error) {
-    if (isCode(error, 'ENOENT')) return false;
+    if (errorCode(error) === 'ENOENT') return false;
     throw error;
   }
 }
@@ -118,7 +119,7 @@ async function syncData(handle: FileHandle): Promise<void> {
   try {
     await handle.datasync();
   } catch (error) {
-    if (!isCode(error, 'EINVAL') || (await handle.stat()).isFile()) throw error;
+    if (errorCode(error) !== 'EINVAL' || (await handle.stat()).isFile()) throw error;
   }
 }
 
@@ -158,8 +159,4 @@ export async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder.close();
   }
-}
-
-export function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

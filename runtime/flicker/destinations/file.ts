@@ -1,6 +1,7 @@
 import type { DestinationConfig } from '../../../contract/flicker';
 import type { Answer, Destination } from '../destination';
 import { AppendFile } from './append-file';
+import { errorCode, errorText } from './errors';
 
 type FileConfig = Extract<DestinationConfig, { type: 'file' }>;
 
@@ -38,10 +39,10 @@ const meanings: Readonly<Record<string, string>> = {
   EISDIR: 'it is a folder',
 };
 
+/** @throws the error itself when it is none of the system */
 function systemError(error: unknown): { code: string; text: string } {
-  if (!(error instanceof Error)) throw error;
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const code = errorCode(error);
   if (code === '') throw error;
   const meaning = meanings[code];
-  return { code, text: meaning ? `${code}: ${meaning}` : error.message };
+  return { code, text: meaning ? `${code}: ${meaning}` : errorText(error) };
 }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { createSecureContext, type ConnectionOptions } from 'node:tls';
 import type { DestinationConfig } from '../../../contract/flicker';
+import { errorText } from './errors';
 
 export type HttpConfig = Extract<DestinationConfig, { type: 'http' }>;
 
@@ -54,7 +55,7 @@ export async function tlsOptions(tls: HttpConfig['tls']): Promise<ConnectionOpti
   } catch (error) {
     throw new Error(
       `tls of an http destination: ${tls.cert_path} and ${tls.key_path} do not make a client certificate ` +
-        `(${error instanceof Error ? error.message : String(error)}): expected PEM files that belong together`,
+        `(${errorText(error)}): expected PEM files that belong together`,
     );
   }
   return options;
@@ -64,7 +65,6 @@ async function pem(key: string, path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new Error(`tls.${key} of an http destination: cannot read ${path}: ${reason}`, { cause: error });
+    throw new Error(`tls.${key} of an http destination cannot be read: ${errorText(error)}`, { cause: error });
   }
 }

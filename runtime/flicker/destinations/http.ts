@@ -1,6 +1,7 @@
 import type { Client, Dispatcher } from 'undici';
 import type { Clock } from '../../core/clock';
 import type { Answer, Destination, Shipment } from '../destination';
+import { errorText } from './errors';
 import { gzip } from './gzip';
 import { answerOfStatus } from './http-answer';
 import { requestHeaders, tlsOptions, type HttpConfig } from './http-settings';
@@ -88,15 +89,8 @@ function exchange(
         failed('the connection ended without an answer', false);
       },
       onResponseError(_controller, error) {
-        failed(describe(error), false);
+        failed(errorText(error), false);
       },
     });
   });
-}
-
-/** Code and message of a network error: they name hosts and ports, no more. */
-function describe(error: Error): string {
-  const code = 'code' in error && typeof error.code === 'string' ? `${error.code}: ` : '';
-  const inner = error instanceof AggregateError ? error.errors.find((one) => one instanceof Error) : undefined;
-  return `${code}${(inner ?? error).message || error.name}`;
 }

@@ -1,3 +1,6 @@
+import { isNativeError } from 'node:util/types';
+import { errorText } from './errors';
+
 /** How long one request to S3 may take. */
 const TIMEOUT_MS = 60_000;
 
@@ -30,9 +33,12 @@ export interface S3Failure {
 
 /** Reads an error of the S3 client. @throws the error itself when it is none */
 export function s3Failure(error: unknown): S3Failure {
-  if (!(error instanceof Error)) throw error;
+  if (!isNativeError(error)) throw error;
   const status = statusOf(error);
-  if (status === undefined) return { status, code: '', reason: `S3 gave no answer: ${networkReason(error)}` };
+  if (status === undefined) {
+    const reason = error.name === 'AbortError' ? `nothing within ${TIMEOUT_MS / 1000} s` : errorText(error);
+    return { status, code: '', reason: `S3 gave no answer: ${reason}` };
+  }
   return { status, code: error.name, reason: `S3 answered ${status} ${error.name}` };
 }
 
@@ -48,10 +54,4 @@ function statusOf(error: Error): number | undefined {
   const metadata = error.$metadata;
   if (typeof metadata !== 'object' || metadata === null || !('httpStatusCode' in metadata)) return undefined;
   return typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : undefined;
-}
-
-function networkReason(error: Error): string {
-  if (error.name === 'AbortError' || error.name === 'TimeoutError') return 'the request timed out';
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
-  return error.message.includes(code) ? error.message : `${code}: ${error.message || 'no message'}`;
 }

@@ -8,7 +8,7 @@ import { batchOf, buildObject, objectKey, parseTrailer, placeOfAfter, writerOf, 
 type S3Config = Extract<DestinationConfig, { type: 's3' }>;
 
 /** Most objects looked up at the same time when many were written after the last save. */
-const MAX_LOOKUPS = 32;
+const MAX_LOOKUPS = 8;
 
 /**
  * Writes each shipment as one object that is created once and never replaced, and holds the state change after it: the

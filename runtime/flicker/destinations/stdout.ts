@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { Answer, Destination } from '../destination';
+import { errorText } from './errors';
 
 /** Writes one record a line to standard output; accepted when the stream has taken it on. */
 export function createStdoutDestination(stream: Writable): Destination {
@@ -17,7 +18,7 @@ export function createStdoutDestination(stream: Writable): Destination {
         stream.write(records.body('lines'), (error) => {
           signal.removeEventListener('abort', onAbort);
           if (!error) return resolve({ kind: 'accepted' });
-          resolve({ kind: 'blocked', reason: `standard output cannot be written: ${error.message}` });
+          resolve({ kind: 'blocked', reason: `standard output cannot be written: ${errorText(error)}` });
         });
       });
     },
