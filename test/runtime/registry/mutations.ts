@@ -6,7 +6,8 @@ import type { ObjectStore, WriteReply } from '../../../runtime/registry/store';
 export const mutations: Readonly<Record<string, Sabotage>> = {
   'If-Match left out': {
     request: (request) => {
-      const { 'if-match': _dropped, ...headers } = request.headers;
+      const headers = { ...request.headers };
+      delete headers['if-match'];
       return { ...request, headers };
     },
   },
