@@ -1,0 +1,262 @@
+import fc from 'fast-check';
+import { deliver, recover } from '../../../../runtime/flicker/delivery';
+import { RecoverError, type Answer, type Destination } from '../../../../runtime/flicker/destination';
+import { createDeadLetters } from '../../../../runtime/flicker/delivery';
+import { position, records, shipment } from '../destinations/support';
+import { keptLetters, scripted, surroundings } from './support';
+
+const accepted: Answer = { kind: 'accepted' };
+const refused: Answer = { kind: 'refused', reason: 'answered 400' };
+const tooLarge: Answer = { kind: 'too-large', reason: 'answered 413' };
+const blocked: Answer = { kind: 'blocked', reason: 'answered 401' };
+const retryAnswer = (over: Partial<Extract<Answer, { kind: 'retry' }>> = {}): Answer => ({
+  kind: 'retry',
+  reason: 'answered 503',
+  uncertain: false,
+  ...over,
+});
+
+/** Delivers these lines to a destination that gives these answers. */
+function run(answers: readonly Answer[], lines: readonly string[] = ['a', 'b', 'c'], letterFailures = 0) {
+  const around = surroundings();
+  const { destination, sent } = scripted(answers);
+  const { letters, deadLetters } = keptLetters(letterFailures);
+  const onPaused = jest.fn();
+  const result = deliver(shipment(lines), { ...around.context, destination, deadLetters, onPaused });
+  return { ...around, sent, letters, onPaused, result, events: () => around.lines.map(({ event }) => event) };
+}
+
+test('what is accepted is settled and counted', async () => {
+  const { result, sent, context, lines } = run([accepted]);
+  expect(await result).toEqual({ kind: 'settled', delivered: 3, deadLettered: 0 });
+  expect(sent).toEqual([['a', 'b', 'c']]);
+  const { metrics } = context;
+  expect(metrics.eventsDelivered.total()).toBe(3);
+  expect(metrics.bytesDelivered.total()).toBe(records(['a', 'b', 'c']).body('array').length);
+  expect(metrics.eventsResent.total() + metrics.deliveryRetries.total() + metrics.sourcePaused.total()).toBe(0);
+  expect(lines).toEqual([]);
+});
+
+test('a shipment without records needs no request', async () => {
+  const { result, sent } = run([blocked], []);
+  expect(await result).toEqual({ kind: 'settled', delivered: 0, deadLettered: 0 });
+  expect(sent).toEqual([]);
+});
+
+test('a number that another writer has written ends it', async () => {
+  const { result, context } = run([{ kind: 'superseded', after: position('theirs') }]);
+  expect(await result).toEqual({ kind: 'superseded', after: position('theirs') });
+  expect(context.metrics.eventsDelivered.total()).toBe(0);
+});
+
+describe('too large', () => {
+  test('is halved until it fits, in order', async () => {
+    const { result, sent } = run([tooLarge, tooLarge, accepted, accepted, accepted], ['a', 'b', 'c', 'd']);
+    expect(await result).toEqual({ kind: 'settled', delivered: 4, deadLettered: 0 });
+    expect(sent).toEqual([['a', 'b', 'c', 'd'], ['a', 'b'], ['a'], ['b'], ['c', 'd']]);
+  });
+
+  test('for one event makes it a dead letter, and the others arrive', async () => {
+    const { result, sent, letters } = run([tooLarge, tooLarge, tooLarge, accepted, accepted]);
+    expect(await result).toEqual({ kind: 'settled', delivered: 2, deadLettered: 1 });
+    expect(sent).toEqual([['a', 'b', 'c'], ['a', 'b'], ['a'], ['b'], ['c']]);
+    expect(letters).toEqual([
+      { source: 'app', destination: 'scripted', reason: 'answered 413', attempts: 1, lines: ['a'] },
+    ]);
+  });
+});
+
+test('what is refused is kept as dead letters, counted and told without its text', async () => {
+  const { result, letters, context, lines } = run([retryAnswer(), refused], ['payload']);
+  expect(await result).toEqual({ kind: 'settled', delivered: 0, deadLettered: 1 });
+  expect(letters).toEqual([
+    { source: 'app', destination: 'scripted', reason: 'answered 400', attempts: 2, lines: ['payload'] },
+  ]);
+  expect(context.metrics.eventsDeadLettered.total()).toBe(1);
+  expect(lines.at(-1)).toMatchObject({
+    event: 'dead_letter.written',
+    fields: { source: 'app', events: 1, reason: 'answered 400' },
+  });
+  expect(JSON.stringify(lines)).not.toContain('payload');
+});
+
+test('a dead letter that cannot be written is tried until it is, and is reported', async () => {
+  const { result, letters, events, clock } = run([refused], ['a'], 5);
+  expect(await result).toMatchObject({ deadLettered: 1 });
+  expect(letters).toHaveLength(1);
+  expect(clock.sleeps).toEqual([1000, 2000, 60_000, 60_000, 60_000]);
+  expect(events()).toContain('source.paused');
+});
+
+test('without a place for dead letters the source is told what to set', async () => {
+  const { context } = surroundings();
+  const deadLetters = createDeadLetters(undefined, { clock: context.clock, s3: () => Promise.reject(new Error('no')) });
+  const delivery = deliver(shipment(['a']), { ...context, destination: scripted([refused]).destination, deadLetters });
+  await expect(delivery).rejects.toMatchObject({
+    name: 'NoDeadLetterLocationError',
+    message: expect.stringContaining('set dead_letter to a path or a bucket, or run with --track'),
+  });
+  expect(context.metrics.eventsDeadLettered.total()).toBe(0);
+});
+
+describe('retries', () => {
+  test('wait with full jitter, as long as Retry-After at least, an hour at most', async () => {
+    const { result, clock } = run([
+      retryAnswer(),
+      retryAnswer({ retryAfterMs: 5000 }),
+      retryAnswer({ retryAfterMs: 10_000_000 }),
+      accepted,
+    ]);
+    await result;
+    expect(clock.sleeps).toEqual([1000, 5000, 3_600_000]);
+  });
+
+  test('are reported as down after max_retries, tried on at max_delay_ms, and told to be over', async () => {
+    const { result, clock, events, context, onPaused, lines } = run([
+      ...Array<Answer>(6).fill(retryAnswer()),
+      accepted,
+    ]);
+    const paused: number[] = [];
+    clock.onSleep = () => void paused.push(context.metrics.sourcePaused.total());
+    expect(await result).toMatchObject({ delivered: 3 });
+    expect(clock.sleeps).toEqual([1000, 2000, 60_000, 60_000, 60_000, 60_000]);
+    expect(events()).toEqual([
+      'delivery.retried',
+      'delivery.retried',
+      ...Array<string>(4).fill('source.paused'),
+      'source.resumed',
+    ]);
+    expect(paused).toEqual([0, 0, 1, 1, 1, 1]);
+    expect(context.metrics.sourcePaused.total()).toBe(0);
+    expect(context.metrics.deliveryRetries.total()).toBe(6);
+    expect(onPaused.mock.calls).toEqual([['answered 503']]);
+    expect(lines.find(({ event }) => event === 'source.paused')?.message).toBe(
+      'app is paused, nothing is lost: answered 503',
+    );
+  });
+
+  test('report a pause at most once a minute', async () => {
+    const around = surroundings();
+    const { destination } = scripted([...Array<Answer>(30).fill(blocked), accepted]);
+    const retry = { ...around.context.retry, max_delay_ms: 7000 };
+    await deliver(shipment(['a']), { ...around.context, retry, destination, deadLetters: keptLetters().deadLetters });
+    const reports = around.lines.filter(({ event }) => event === 'source.paused');
+    // 30 waits of 7 s: at the start, and each time 63 s have passed.
+    expect(reports).toHaveLength(4);
+    expect(around.clock.sleeps).toEqual(Array(30).fill(7000));
+  });
+
+  test('of what is blocked are rare from the start', async () => {
+    const { result, clock, events } = run([blocked, retryAnswer(), accepted]);
+    await result;
+    expect(clock.sleeps).toEqual([60_000, 60_000]);
+    expect(events()[0]).toBe('source.paused');
+    expect(events().at(-1)).toBe('source.resumed');
+  });
+
+  test('of what may have arrived are counted apart', async () => {
+    const unknown = retryAnswer({ uncertain: true });
+    // Sent, lost, never sent, sent again, sent again.
+    const { result, context } = run([retryAnswer(), unknown, retryAnswer(), unknown, accepted]);
+    await result;
+    expect(context.metrics.eventsResent.total()).toBe(2 * 3);
+  });
+});
+
+describe('an abort', () => {
+  test.each<[string, Answer]>([
+    ['between two attempts', retryAnswer()],
+    ['in a pause', blocked],
+  ])('%s rejects with its reason and acknowledges nothing', async (_, answer) => {
+    const { result, clock, stop, sent, context } = run([answer]);
+    clock.onSleep = () => stop.abort(new Error('stopped'));
+    await expect(result).rejects.toThrow('stopped');
+    expect(sent).toHaveLength(1);
+    expect(context.metrics.eventsDelivered.total()).toBe(0);
+    expect(context.metrics.sourcePaused.total()).toBe(0);
+  });
+
+  test('while dead letters are written rejects', async () => {
+    const { result, clock, stop, letters } = run([refused], ['a'], 9);
+    clock.onSleep = () => stop.abort(new Error('stopped'));
+    await expect(result).rejects.toThrow('stopped');
+    expect(letters).toEqual([]);
+  });
+});
+
+describe('recover', () => {
+  const failing = (errors: Error[]): Destination => ({
+    ...scripted([]).destination,
+    recover: () => {
+      const error = errors.shift();
+      return error ? Promise.reject(error) : Promise.resolve([position(7)]);
+    },
+  });
+
+  test('gives nothing for a destination without numbers', async () => {
+    const { context } = surroundings();
+    expect(await recover('app', 1, { ...context, destination: scripted([]).destination })).toEqual([]);
+  });
+
+  test('is tried until the destination can be read', async () => {
+    const { context, clock, lines } = surroundings();
+    const destination = failing([new RecoverError('away', false), new RecoverError('denied', true)]);
+    expect(await recover('app', 1, { ...context, destination })).toEqual([position(7)]);
+    expect(clock.sleeps).toEqual([1000, 60_000]);
+    expect(lines.map(({ event }) => event)).toEqual(['delivery.retried', 'source.paused', 'source.resumed']);
+  });
+
+  test('does not hide what it does not know', async () => {
+    const { context } = surroundings();
+    await expect(recover('app', 1, { ...context, destination: failing([new TypeError('a bug')]) })).rejects.toThrow(
+      'a bug',
+    );
+  });
+});
+
+test('whatever a destination answers, every event arrives or is kept, in order, and twice only where it is unknown', async () => {
+  const answers = fc.array(
+    fc.constantFrom<Answer>(
+      accepted,
+      refused,
+      tooLarge,
+      blocked,
+      retryAnswer(),
+      retryAnswer({ uncertain: true, reason: 'lost before' }),
+      retryAnswer({ uncertain: true, reason: 'lost after' }),
+    ),
+    { maxLength: 40 },
+  );
+  await fc.assert(
+    fc.asyncProperty(answers, fc.integer({ min: 1, max: 40 }), async (plan, count) => {
+      const { context } = surroundings();
+      const { letters, deadLetters } = keptLetters();
+      const arrived: string[] = [];
+      let uncertain = 0;
+      const { destination, sent } = scripted([...plan, accepted]);
+      const receiver: Destination = {
+        ...destination,
+        send: async (part, signal) => {
+          const answer = await destination.send(part, signal);
+          const took = answer.kind === 'accepted' || (answer.kind === 'retry' && answer.reason === 'lost after');
+          if (took) arrived.push(...(sent.at(-1) ?? []));
+          if (took && answer.kind === 'retry') uncertain += part.records.count;
+          return answer;
+        },
+      };
+      const all = Array.from({ length: count }, (_, i) => String(i));
+      const result = await deliver(shipment(all), { ...context, destination: receiver, deadLetters });
+      const kept = letters.flatMap(({ lines }) => lines);
+      const missing = all.filter((one) => !arrived.includes(one) && !kept.includes(one));
+      expect(missing).toEqual([]);
+      const firsts = arrived.filter((one, i) => arrived.indexOf(one) === i).map(Number);
+      expect(firsts).toEqual([...firsts].sort((a, b) => a - b));
+      expect(kept.map(Number)).toEqual([...kept].map(Number).sort((a, b) => a - b));
+      const repeated = arrived.length + kept.length - count;
+      expect(repeated).toBeLessThanOrEqual(uncertain);
+      expect(context.metrics.eventsResent.total()).toBeGreaterThanOrEqual(repeated - kept.length);
+      expect(result).toEqual({ kind: 'settled', delivered: count - kept.length, deadLettered: kept.length });
+    }),
+    { numRuns: 200 },
+  );
+});
