@@ -6,6 +6,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import type * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct, type IConstruct } from 'constructs';
 import {
+  BUNDLE_FOLDER,
   bundlePath,
   clusterId,
   FLICKER,
@@ -197,10 +198,9 @@ export class LogShipper extends Construct implements iam.IGrantable, ec2.IConnec
   }
 
   private mountedFolders() {
-    return this.container.mountPoints.map(({ containerPath, readOnly }) => ({
-      path: containerPath,
-      writable: !readOnly,
-    }));
+    return this.container.mountPoints
+      .filter(({ containerPath }) => containerPath !== BUNDLE_FOLDER)
+      .map(({ containerPath, readOnly }) => ({ path: containerPath, writable: !readOnly }));
   }
 }
 

@@ -1,0 +1,90 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App, Stack, Validations } from 'aws-cdk-lib';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import * as kms from 'aws-cdk-lib/aws-kms';
+import { ServiceStack, StateStack } from '../../bin/stacks';
+import { readSettings } from '../../bin/settings';
+import { StateRegistry } from '../../lib';
+import { exampleShipper, plainConfig, shipperIn, testApp } from './support/app';
+
+/** Everything that the constructs make, in the shapes that users deploy. */
+function everything(app: App): void {
+  const one = new Stack(app, 'One');
+  exampleShipper(one).monitor();
+  const state = new StateStack(app, 'State', {});
+  const { registry } = state;
+  new ServiceStack(app, 'Service', { ...readSettings(() => undefined), registry, monitor: true });
+  const keyed = new Stack(app, 'Keyed');
+  const encryptionKey = new kms.Key(keyed, 'Key', { enableKeyRotation: true });
+  shipperIn(keyed, {
+    registry: new StateRegistry(keyed, 'Registry', { encryptionKey }),
+    config: plainConfig({
+      log_files: [{ path: '/logs/*.log' }],
+      dead_letter: { bucket: 'company-refused', prefix: 'a' },
+    }),
+    logVolumes: [{ name: 'logs', containerPath: '/logs' }],
+  });
+}
+
+/** Acknowledged rules of an app, with the sentence that says why. */
+function acknowledgements(app: App): [string, string][] {
+  return app.node
+    .findAll()
+    .flatMap(({ node }) => node.metadata)
+    .filter(({ type }) => type === Validations.ACKNOWLEDGED_RULES_METADATA_KEY)
+    .flatMap(({ data }) => Object.entries<string>(data));
+}
+
+test('the built-in validation, as errors, and cdk-nag find nothing', () => {
+  const app = testApp({ validation: true, context: { '@aws-cdk/core:validateAgainstDefaultRules': true } });
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  everything(app);
+  expect(() => app.synth()).not.toThrow();
+  expect(process.exitCode ?? 0).toBe(0);
+});
+
+test('cdk-nag itself finds nothing, and would find something', () => {
+  const app = testApp();
+  everything(app);
+  app.synth();
+  const { violations } = new AwsSolutionsChecks(app).validateScope(app);
+  expect(
+    violations.map(({ ruleName, violatingResources }) => [ruleName, violatingResources[0]?.constructPath]),
+  ).toEqual([]);
+  const bare = testApp();
+  everything(bare);
+  for (const { node } of bare.node.findAll()) Reflect.set(node, '_metadata', []);
+  expect(new AwsSolutionsChecks(bare).validateScope(bare).violations.length).toBeGreaterThan(3);
+});
+
+test('each acknowledgement says why, in one sentence', () => {
+  const app = testApp();
+  everything(app);
+  app.synth();
+  const reasons = acknowledgements(app);
+  expect(reasons.length).toBeGreaterThan(5);
+  for (const [rule, reason] of reasons)
+    expect([rule, reason]).toEqual([rule, expect.stringMatching(/^[A-Z][^.]{20,}\.$/)]);
+});
+
+test('two synths are equal, byte by byte', () => {
+  const folders = [1, 2].map(() => mkdtempSync(join(tmpdir(), 'holdfast-synth-')));
+  try {
+    const [first, second] = folders.map((outdir) => {
+      const app = new App({ outdir, context: testApp().node.getAllContext(), builtinCloudFormationValidation: false });
+      everything(app);
+      app.synth();
+      return contents(outdir);
+    });
+    expect(Object.keys(first ?? {})).toContain('One.template.json');
+    expect(second).toEqual(first);
+  } finally {
+    for (const folder of folders) rmSync(folder, { recursive: true });
+  }
+});
+
+function contents(folder: string): Record<string, string> {
+  return Object.fromEntries(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'base64')]));
+}
