@@ -146,7 +146,6 @@ export async function simulate(seed: number, sabotage: Sabotage = {}, traced = f
       },
     });
     instances[index] = { process, program };
-    await time.run(0); // its first request is under way before anything else happens
   };
   const kill = ({ process }: Instance) => {
     note(`${process.name} is killed`);
@@ -172,6 +171,7 @@ export async function simulate(seed: number, sabotage: Sabotage = {}, traced = f
   const living = () => instances.flatMap((instance) => (instance?.process.alive ? [instance] : []));
   /** A process begins in an empty slot, else in place of one that is killed for it. */
   const startSomewhere = async () => {
+    await time.run(0); // a request that is about to go out does so before its slot changes hands
     const empty = instances.findIndex((instance) => !instance?.process.alive);
     const index = empty >= 0 ? empty : random.int(0, instances.length - 1);
     const before = instances[index];

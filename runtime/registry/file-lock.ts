@@ -9,7 +9,7 @@ const FOREIGN_STALE_MS = 60_000;
 /**
  * Runs `work` while no other process on this machine runs under the same lock. The lock is a symbolic link whose target
  * names its holder: it comes into being whole, and the lock of a killed process is recognised and broken.
- * @throws the signal's reason when it aborts while waiting
+ * @throws Error that names the holder, when the signal aborts while waiting
  */
 export async function withFileLock<T>(
   path: string,
@@ -19,12 +19,12 @@ export async function withFileLock<T>(
 ): Promise<T> {
   const self = `${hostname()}:${process.pid}:${(await startOf(process.pid)) ?? ''}`;
   for (;;) {
-    signal?.throwIfAborted();
     if (await created(self, path)) break;
     const holder = await holderOf(path);
     if (holder === undefined) continue;
     if (await lives(holder, path, clock)) {
-      await clock.sleep(RETRY_MS, signal);
+      if (signal?.aborted) throw new Error(`the lock ${path} is held by ${holder} (host:process:start)`);
+      await clock.sleep(RETRY_MS);
       continue;
     }
     // One breaker at a time: a lock that is still the dead holder's cannot change under it.
@@ -83,6 +83,9 @@ async function unlessMissing<T>(result: Promise<T>): Promise<T | undefined> {
   }
 }
 
+/** The `code` of a system error, '' of anything else. */
 export function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : '';
 }
