@@ -40,6 +40,7 @@ export function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-child.pid, signal);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    const gone = typeof error === 'object' && error !== null && 'code' in error && error.code === 'ESRCH';
+    if (!gone) throw error;
   }
 }
