@@ -37,6 +37,7 @@ function compileExamples(): void {
   }
   const program = ts.createProgram([...origins.keys()], {
     strict: true,
+    noUncheckedIndexedAccess: true,
     noEmit: true,
     skipLibCheck: true,
     target: ts.ScriptTarget.ES2023,
