@@ -148,7 +148,7 @@ export class Registry {
           case 'precondition-failed':
           case 'conflict':
             this.#conflicts++;
-            reason = reply.kind;
+            reason = reply.kind === 'conflict' ? 'a concurrent request' : 'another version is stored';
             pause = false; // the read that settles it may go out at once
             break;
           case 'denied':

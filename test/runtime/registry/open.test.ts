@@ -1,6 +1,9 @@
+import { S3Client } from '@aws-sdk/client-s3';
 import fc from 'fast-check';
+import { layoutOfKey } from '../../../contract/registry';
 import { errorAnswer } from '../../../dev/sim/s3';
 import { RegistryError } from '../../../runtime/registry/errors';
+import { createS3Store } from '../../../runtime/registry/s3-store';
 import { hang, KEY, World } from './world';
 
 const held = {
@@ -123,6 +126,16 @@ describe('a registry that is there', () => {
     expect(error.message).toContain(`okta-registry.json cannot be used: ${reason}`);
     expect(error.message).toContain('restore an earlier version of it, or move it away');
   });
+});
+
+test('a takeover whose answer was lost is found by reading, and not made twice', async () => {
+  const world = new World();
+  world.put(held);
+  world.answers['PUT']?.push((handle) => (handle(), Promise.reject(new Error('socket hang up'))));
+  const registry = await world.open();
+  expect(world.requests).toEqual(['GET', 'PUT', 'GET']);
+  expect(registry.epoch).toBe(5);
+  expect(await world.passing(registry.save(() => ({ a: 1 })))).toEqual({ kind: 'saved' });
 });
 
 describe('a deleted registry', () => {
@@ -272,6 +285,13 @@ test('a large state is stored compressed and read back', async () => {
   await world.passing(registry.save(() => ({ files })));
   expect(world.s3.get(KEY)?.subarray(0, 2)).toEqual(Buffer.from([0x1f, 0x8b]));
   expect((await world.open({ owner: 'owner-2' })).loaded).toEqual({ files });
+});
+
+test('a client that retries by itself is refused', async () => {
+  const client = new S3Client({ region: 'us-east-1', maxAttempts: 3 });
+  await expect(createS3Store({ client, bucket: 'state', layout: layoutOfKey(KEY) })).rejects.toThrow(
+    "the registry's S3 client must have maxAttempts 1, got 3",
+  );
 });
 
 test('a state may not use a field of the registry', async () => {
