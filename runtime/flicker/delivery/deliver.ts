@@ -27,7 +27,7 @@ type Final = Exclude<Answer, { kind: 'retry' | 'blocked' }>;
  * @throws NoDeadLetterLocationError when events were refused and there is nowhere to keep them
  */
 export async function deliver(shipment: Shipment, context: DeliveryContext): Promise<Delivery> {
-  const { destination, metrics, signal } = context;
+  const { destination, metrics } = context;
   const { source } = shipment;
   const labels = { source };
   const attempts: AttemptContext = { ...context, source, destination: destination.label };
@@ -37,7 +37,6 @@ export async function deliver(shipment: Shipment, context: DeliveryContext): Pro
   const parts = shipment.records.count > 0 ? [shipment.records] : [];
   for (let part = parts.pop(); part; part = parts.pop()) {
     const { answer, tries } = await sendPart({ ...shipment, records: part }, destination, attempts);
-    signal.throwIfAborted();
     switch (answer.kind) {
       case 'accepted':
         delivered += part.count;

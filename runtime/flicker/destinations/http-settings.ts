@@ -21,8 +21,9 @@ const reserved = new Set([
 export function requestHeaders(config: HttpConfig): Record<string, string> {
   const headers: Record<string, string> = { 'content-type': 'application/json', 'user-agent': 'flicker' };
   for (const [name, value] of Object.entries(config.headers)) headers[name.toLowerCase()] = value;
-  const token = config.api_key ?? (config.basic ? undefined : config.auth?.token);
-  if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
+  // An empty text, as `${TOKEN:-}` gives, is no credential.
+  const token = config.api_key || (config.basic ? undefined : config.auth?.token);
+  if (token) headers['authorization'] = `Bearer ${token}`;
   else if (config.basic) {
     const { username, password } = config.basic;
     headers['authorization'] = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;

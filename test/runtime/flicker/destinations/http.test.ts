@@ -87,6 +87,7 @@ describe('the request', () => {
     ['auth', { auth: { type: 'bearer', token: 't' } }, 'Bearer t'],
     ['a header of the config', { headers: { Authorization: 'Splunk x' } }, 'Splunk x'],
     ['nothing', {}, undefined],
+    ['an empty text', { api_key: '', basic }, `Basic ${Buffer.from('ann:p:w').toString('base64')}`],
   ])('is authorized by %s', async (_, settings, expected) => {
     const { url, received } = await receiver((response) => response.end());
     await (await http({ endpoint: url, ...settings })).send(shipment(['one']), never);
@@ -168,12 +169,25 @@ describe('the answer', () => {
     expect(received).toHaveLength(2);
   });
 
-  test('a 100 Continue and early hints are no answers', async () => {
-    const { url } = await receiver((response) => {
+  test('early hints are no answer', async () => {
+    const { url } = await receiver((response, { body }) => {
       response.writeEarlyHints({ link: '</a>; rel=preload' });
-      response.writeHead(400).end();
+      if (String(body).includes('lost')) response.destroy();
+      else response.writeHead(400).end();
     });
-    expect(await (await http({ endpoint: url })).send(shipment(['one']), never)).toMatchObject({ kind: 'refused' });
+    const to = await http({ endpoint: url });
+    expect(await to.send(shipment(['one']), never)).toMatchObject({ kind: 'refused' });
+    expect(await to.send(shipment(['lost']), never)).toMatchObject({ kind: 'retry', uncertain: true });
+  });
+
+  test('a 413 before the request was read counts', async () => {
+    const server = createServer((request, response) => {
+      response.writeHead(413, { connection: 'close' }).end();
+      request.socket.end();
+    });
+    const to = await http({ endpoint: `http://127.0.0.1:${await serve(server)}/` });
+    const large = shipment([], { records: records(['x'.repeat(5_000_000)]) });
+    for (let i = 0; i < 3; i++) expect(await to.send(large, never)).toMatchObject({ kind: 'too-large' });
   });
 });
 
