@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { Socket } from 'node:net';
 
 /**
  * Process groups that must not outlive this process, however it ends: a shell in a session of its own reads the groups
@@ -28,8 +29,7 @@ function tell(): void {
       throw new Error('cannot start /bin/sh, which ends the child processes of a run that dies', { cause: error });
     });
     watcher.unref();
-    const pipe = watcher.stdin;
-    if (pipe && 'unref' in pipe && typeof pipe.unref === 'function') pipe.unref();
+    if (watcher.stdin instanceof Socket) watcher.stdin.unref();
   }
   watcher.stdin?.write(`${[...groups].join(' ')}\n`);
 }

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -101,6 +101,9 @@ function launch(port: number, home: string, region: string): Server {
     ),
   });
   guard(child);
+  // A run that is over need not stop it first: it must not keep the process alive.
+  child.unref();
+  for (const stream of [child.stdout, child.stderr]) if (stream instanceof Socket) stream.unref();
   let text = '';
   const keep = (chunk: string) => (text = (text + chunk).slice(-keptOutput));
   child.stdout.setEncoding('utf8').on('data', keep);
