@@ -274,10 +274,13 @@ describe('a connection that fails', () => {
     expect(received).toHaveLength(when === 'before' ? 0 : 1);
   });
 
-  test('an abort while it is compressed sends nothing', async () => {
+  test.each([
+    ['while it is compressed', true],
+    ['while it is connected', false],
+  ])('an abort %s sends nothing', async (_, compression) => {
     const stop = new AbortController();
     const { url, received } = await receiver((response) => response.end());
-    const to = await http({ endpoint: url, compression: true });
+    const to = await http({ endpoint: url, compression });
     const sending = to.send(shipment(['one']), stop.signal);
     stop.abort(new Error('stopped'));
     await expect(sending).rejects.toThrow('stopped');
