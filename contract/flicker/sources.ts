@@ -3,6 +3,12 @@ import { duration, httpUrl, size, strictObject, text, type SettingsMode } from '
 import { destinationSchema } from './destinations';
 import { maskingSchema } from './masking';
 
+/**
+ * A line of more than `bytes` bytes is shipped in parts of that many. Each part but the last ends with `continues`, each
+ * but the first begins with `continued`.
+ */
+export const longLines = { bytes: 1024 ** 2, continues: '…[continues]', continued: '[continued]…' } as const;
+
 const patterns = (what: string) => z.array(z.string()).default([]).describe(what);
 
 function common(mode: SettingsMode, polling: number) {

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 
-/** How far one file was delivered. Its key is `<nodeId>/<dev>-<ino>-<generation>`. */
+/**
+ * How far one file was delivered. Its key is `<nodeId>/<dev>-<ino>-<generation>`; when several sources follow one file,
+ * the keys of all but one of them end in `@<source>`.
+ */
 const fileEntry = z.looseObject({
   source: z.string(),
   path: z.string(),
@@ -12,6 +15,12 @@ const fileEntry = z.looseObject({
   idHash: z.string(),
   /** Hash of the first `bytes` bytes; verifies that the file is still the same, never identifies it. */
   fingerprint: z.object({ bytes: z.int().min(0), hash: z.string() }),
+  /** Hash of the last `bytes` bytes before `offset`: tells a file that was cut and grew again. */
+  marker: z.object({ bytes: z.int().min(0), hash: z.string() }).optional(),
+  /** Size when it was last looked at: what was missed when the file is gone. */
+  size: z.int().min(0).optional(),
+  /** When the file was found gone. The entry stays for a while, so that a reuse of the inode is told apart. */
+  goneAt: z.string().optional(),
   seenAt: z.string(),
 });
 
@@ -63,11 +72,20 @@ export function mergeChanges(earlier: StateChange, later: StateChange): StateCha
 /** Applies what a source's settled batch changed. */
 export function applyChange(state: FlickerState, source: string, change: StateChange): void {
   for (const [key, entry] of Object.entries(change.files ?? {})) {
-    if (entry === null) delete state.files[key];
-    else state.files[key] = entry;
+    const own = ownKey(state, source, key);
+    if (entry === null) delete state.files[own];
+    else state.files[own] = entry;
   }
   const entry = state.sources[source];
   if (entry && change.position) entry.position = change.position;
+}
+
+/** Where a source keeps the entry of a file: beside that of another source which follows the same file. */
+function ownKey(state: FlickerState, source: string, key: string): string {
+  const beside = `${key}@${source}`;
+  if (state.files[beside]) return beside;
+  const holder = state.files[key];
+  return holder && holder.source !== source ? beside : key;
 }
 
 const v1 = z.looseObject({ version: z.literal(1), ...legacyState.shape });

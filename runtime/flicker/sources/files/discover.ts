@@ -1,0 +1,92 @@
+import { constants, type BigIntStats } from 'node:fs';
+import { access, readdir, stat } from 'node:fs/promises';
+import { basename, dirname, extname, join } from 'node:path';
+import { glob, isDynamicPattern } from 'tinyglobby';
+import { SourceError } from '../../source';
+
+/** A file as it is on the disk now. */
+export interface FileStat {
+  readonly path: string;
+  /** `<dev>-<ino>`: what the file is, whatever its name. */
+  readonly id: string;
+  readonly size: number;
+  /** Changes whenever the file was written or truncated. */
+  readonly version: string;
+}
+
+/** The code of a system error: `ENOENT`. Undefined for other errors. */
+export function errorCode(error: unknown): string | undefined {
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined;
+}
+
+export function toFileStat(path: string, stats: BigIntStats): FileStat {
+  return {
+    path,
+    id: `${stats.dev}-${stats.ino}`,
+    size: Number(stats.size),
+    version: `${stats.size}.${stats.mtimeNs}`,
+  };
+}
+
+/** @returns undefined when there is no such file, or when it is no plain file */
+export async function statFile(path: string): Promise<FileStat | undefined> {
+  try {
+    const stats = await stat(path, { bigint: true });
+    return stats.isFile() ? toFileStat(path, stats) : undefined;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errorCode(error) ?? '')) return undefined;
+    throw new SourceError(`${path} cannot be looked at: ${errorCode(error)}; allow the process to search its folder`);
+  }
+}
+
+async function statAll(paths: readonly string[]): Promise<FileStat[]> {
+  return (await Promise.all(paths.map(statFile))).filter((file) => file !== undefined);
+}
+
+/** The files that a path or glob names, each inode once, in the order of their names. */
+export async function findFiles(pattern: string): Promise<FileStat[]> {
+  const literal = await statFile(pattern);
+  if (literal || !isDynamicPattern(pattern)) return literal ? [literal] : [];
+  const paths = await glob(pattern, { absolute: true, expandDirectories: false });
+  if (paths.length === 0) await checkFolder(pattern);
+  const files = await statAll(paths.sort());
+  const seen = new Set<string>();
+  return files.filter(({ id }) => !seen.has(id) && seen.add(id));
+}
+
+/** An unreadable folder looks like an empty one to a glob. */
+async function checkFolder(pattern: string): Promise<void> {
+  let folder = dirname(pattern);
+  while (isDynamicPattern(folder)) folder = dirname(folder);
+  try {
+    await access(folder, constants.R_OK | constants.X_OK);
+  } catch (error) {
+    if (errorCode(error) === 'EACCES') {
+      throw new SourceError(`${folder} cannot be read: EACCES; allow the process to read and search this folder`);
+    }
+  }
+}
+
+/** Every plain file of a folder; none when the folder is gone. */
+export async function listFolder(folder: string): Promise<FileStat[]> {
+  try {
+    const entries = await readdir(folder, { withFileTypes: true });
+    return await statAll(entries.filter((entry) => entry.isFile()).map((entry) => join(folder, entry.name)));
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return [];
+    if (error instanceof SourceError) throw error;
+    throw new SourceError(`${folder} cannot be read: ${errorCode(error)}; allow the process to read this folder`);
+  }
+}
+
+/** Whether a name may be that of a rotated copy: `app.log.1`, `app.log-20240101` or `app-20240101.log` of `app.log`. */
+export function isRotatedName(original: string, candidate: string): boolean {
+  const name = basename(original);
+  return (
+    candidate !== original &&
+    dirname(candidate) === dirname(original) &&
+    basename(candidate).startsWith(basename(name, extname(name)))
+  );
+}

@@ -1,0 +1,116 @@
+import type { FileEntry } from '../../state';
+import { recordFrame, type RecordFrame } from '../../batch';
+import { idHashOf, markOf, noMark, type Mark } from './fingerprint';
+
+/** A file that is followed. */
+export interface Tail {
+  /** `<dev>-<ino>`. */
+  id: string;
+  generation: number;
+  /** The name in events: the one under which the file was found first. */
+  readonly path: string;
+  /** Where it is now. */
+  location: string;
+  idHash: string;
+  /** Everything before this byte was added to a batch. */
+  offset: number;
+  size: number;
+  fingerprint: Mark;
+  /** The bytes before the offset; unknown until the file was opened. */
+  marker: Buffer | undefined;
+  /** Hash of them, as it was saved. */
+  savedMarker: Mark | undefined;
+  /** Version of the file when it was verified last. */
+  verified: string;
+  /** Only an open handle leads to it. */
+  gone: boolean;
+  /** The glob does not name it any more. */
+  rotated: boolean;
+  /** When it was last seen to change, on the monotonic clock. */
+  changedAt: number;
+  /** Nothing more is expected: its last line ends where the file ends. */
+  final: boolean;
+  frame: RecordFrame | undefined;
+}
+
+/** A file that is gone. Its entry stays for a while, to tell a reuse of the inode and a copy of the file. */
+export interface Departed {
+  readonly key: string;
+  readonly id: string;
+  readonly entry: FileEntry;
+  /** Its bytes are no longer where they were: whatever has its inode now is another file. */
+  readonly replaced: boolean;
+}
+
+export interface Identity {
+  readonly source: string;
+  readonly nodeId: string;
+}
+
+export const keyOf = (nodeId: string, id: string, generation: number) => `${nodeId}/${id}-${generation}`;
+
+/** The parts of a key of this node. */
+export function parseKey(nodeId: string, key: string): { id: string; generation: number } | undefined {
+  if (!key.startsWith(`${nodeId}/`)) return undefined;
+  const [, id, generation] = /^(\d+-\d+)-(\d+)(?:@.*)?$/.exec(key.slice(nodeId.length + 1)) ?? [];
+  return id !== undefined && generation !== undefined ? { id, generation: Number(generation) } : undefined;
+}
+
+export const inodeOf = (id: string) => id.slice(id.indexOf('-') + 1);
+
+export function newTail(
+  file: { id: string; path: string; size: number },
+  now: number,
+  known: Partial<Tail> = {},
+): Tail {
+  return {
+    id: file.id,
+    generation: 0,
+    path: file.path,
+    location: file.path,
+    idHash: '',
+    offset: 0,
+    size: file.size,
+    fingerprint: noMark,
+    marker: undefined,
+    savedMarker: undefined,
+    verified: '',
+    gone: false,
+    rotated: false,
+    changedAt: now,
+    final: false,
+    frame: undefined,
+    ...known,
+  };
+}
+
+export function tailOf(id: string, entry: FileEntry, now: number): Tail {
+  return newTail({ id, path: entry.path, size: Math.max(entry.size ?? 0, entry.offset) }, now, {
+    generation: entry.generation,
+    idHash: entry.idHash,
+    offset: entry.offset,
+    fingerprint: entry.fingerprint,
+    savedMarker: entry.marker,
+  });
+}
+
+export function entryOf(tail: Tail, source: string, seenAt: string): FileEntry {
+  const marker = tail.marker ? markOf(tail.marker) : tail.savedMarker;
+  return {
+    source,
+    path: tail.path,
+    generation: tail.generation,
+    offset: tail.offset,
+    idHash: tail.idHash,
+    fingerprint: tail.fingerprint,
+    ...(marker && { marker }),
+    size: tail.size,
+    seenAt,
+  };
+}
+
+/** The frame of a file's records. The first line must be in `prefix` when the file has no id hash yet. */
+export function frameOf(tail: Tail, nodeId: string, includeId: boolean, prefix: Uint8Array): RecordFrame {
+  if (tail.idHash === '') tail.idHash = idHashOf(nodeId, tail.id, tail.generation, prefix);
+  return (tail.frame ??= recordFrame(tail.path, `${tail.idHash}-`, includeId));
+}

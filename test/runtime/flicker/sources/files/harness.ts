@@ -1,0 +1,121 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { logFileSchema } from '../../../../../contract/flicker';
+import type { Logger, LogFields } from '../../../../../runtime/core/log';
+import { BatchBuilder } from '../../../../../runtime/flicker/batch';
+import { createFlickerMetrics } from '../../../../../runtime/flicker/metrics';
+import type { Source } from '../../../../../runtime/flicker/source';
+import { createFileSource } from '../../../../../runtime/flicker/sources/files';
+import { applyChange, flickerState, type FlickerState, type StateChange } from '../../../../../runtime/flicker/state';
+
+export interface Shipped {
+  readonly path: string;
+  readonly line: string;
+  readonly id: string;
+}
+
+export interface LogLine {
+  readonly event: string;
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
+/** A folder of log files and the source that follows them, with what a worker does. */
+export class Harness {
+  readonly folder = mkdtempSync(join(tmpdir(), 'files-'));
+  readonly shipped: Shipped[] = [];
+  readonly logged: LogLine[] = [];
+  state: FlickerState = flickerState.parse({});
+  metrics = createFlickerMetrics().metrics;
+  time = 1_700_000_000_000;
+  batchEvents = 1000;
+  batchBytes = 1024 ** 2;
+  nodeId = 'node/a';
+  private source: Source | undefined;
+
+  constructor(readonly config: { readonly path?: string } & Record<string, unknown> = {}) {}
+
+  path(name: string): string {
+    return join(this.folder, name);
+  }
+
+  get running(): Source {
+    if (!this.source) throw new Error('the source was not started');
+    return this.source;
+  }
+
+  async start(state: FlickerState = this.state): Promise<void> {
+    await this.stop();
+    this.state = structuredClone(state);
+    const log = (event: string, message: string, fields: LogFields = {}) =>
+      void this.logged.push({ event, message, fields });
+    const logger: Logger = { debug: log, info: log, warn: log, error: log };
+    const config = logFileSchema('final').parse({
+      ...this.config,
+      name: 'logs',
+      path: this.path(this.config.path ?? 'app.log'),
+    });
+    this.source = createFileSource(config, {
+      clock: { now: () => this.time, monotonic: () => this.time, sleep: () => Promise.resolve() },
+      log: logger,
+      metrics: this.metrics,
+      nodeId: this.nodeId,
+      includeId: true,
+    });
+    const change = await this.source.start(this.state, new AbortController().signal);
+    this.state.sources.logs ??= {
+      kind: 'files',
+      startedAt: new Date(this.time).toISOString(),
+      batchNo: 1,
+      position: {},
+    };
+    this.apply(change);
+  }
+
+  /** Reads all there is, a second later. @returns what was shipped, in order */
+  async poll(advance = 1000): Promise<Shipped[]> {
+    this.time += advance;
+    const before = this.shipped.length;
+    const builder = new BatchBuilder(this.batchEvents, this.batchBytes);
+    const { signal } = new AbortController();
+    for (;;) {
+      const read = await this.running.fill(builder, signal);
+      if (builder.dirty) this.ship(builder);
+      if (read === 'idle') return this.shipped.slice(before);
+    }
+  }
+
+  async lines(advance?: number): Promise<string[]> {
+    return (await this.poll(advance)).map(({ line }) => line);
+  }
+
+  missed(): string[] {
+    return this.logged
+      .filter(({ event }) => event === 'source.bytes_missed')
+      .map(({ fields }) => `${String(fields.from)}-${String(fields.to)}`);
+  }
+
+  async stop(): Promise<void> {
+    await this.source?.close();
+    this.source = undefined;
+  }
+
+  async end(): Promise<void> {
+    await this.stop();
+    rmSync(this.folder, { recursive: true });
+  }
+
+  private ship(builder: BatchBuilder): void {
+    const { records, after } = builder.take();
+    const shipped: unknown = JSON.parse(records.body('array').toString());
+    this.shipped.push(...(shipped as Shipped[]));
+    this.apply(after);
+  }
+
+  private apply(change: StateChange): void {
+    applyChange(this.state, 'logs', change);
+    // What is saved is JSON.
+    this.state = flickerState.parse(JSON.parse(JSON.stringify(this.state)));
+  }
+}
