@@ -3,11 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, Stack, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
+import { z } from 'zod';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import { ServiceStack, StateStack } from '../../bin/stacks';
 import { readSettings } from '../../bin/settings';
 import { StateRegistry } from '../../lib';
 import { exampleShipper, plainConfig, shipperIn, testApp } from './support/app';
+
+const validationReport = z.object({
+  pluginReports: z.array(
+    z.object({ pluginName: z.string(), conclusion: z.string(), violations: z.array(z.unknown()) }),
+  ),
+});
 
 /** Everything that the constructs make, in the shapes that users deploy. */
 function everything(app: App): void {
@@ -37,33 +44,29 @@ function acknowledgements(app: App): [string, string][] {
     .flatMap(({ data }) => Object.entries<string>(data));
 }
 
-test('the built-in validation, as errors, and cdk-nag find nothing', () => {
+test('the built-in validation, with findings as errors, finds nothing', () => {
   const app = testApp({ validation: true, context: { '@aws-cdk/core:validateAgainstDefaultRules': true } });
-  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   everything(app);
   expect(() => app.synth()).not.toThrow();
-  expect(process.exitCode ?? 0).toBe(0);
-});
+  const report = validationReport.parse(JSON.parse(readFileSync(join(app.outdir, 'validation-report.json'), 'utf8')));
+  expect(report.pluginReports).toEqual([
+    { pluginName: 'CloudFormation Validate', conclusion: 'success', violations: [] },
+  ]);
+}, 60_000);
 
-test('cdk-nag itself finds nothing, and would find something', () => {
+test('cdk-nag finds nothing', () => {
   const app = testApp();
   everything(app);
   app.synth();
-  const { violations } = new AwsSolutionsChecks(app).validateScope(app);
-  expect(
-    violations.map(({ ruleName, violatingResources }) => [ruleName, violatingResources[0]?.constructPath]),
-  ).toEqual([]);
-  const bare = testApp();
-  everything(bare);
-  for (const { node } of bare.node.findAll()) Reflect.set(node, '_metadata', []);
-  expect(new AwsSolutionsChecks(bare).validateScope(bare).violations.length).toBeGreaterThan(3);
+  expect(new AwsSolutionsChecks(app).validateScope(app).violations).toEqual([]);
 });
 
 test('each acknowledgement says why, in one sentence', () => {
   const app = testApp();
   everything(app);
   app.synth();
-  const reasons = acknowledgements(app);
+  // W3010 is the CDK's own.
+  const reasons = acknowledgements(app).filter(([rule]) => !rule.endsWith('::W3010'));
   expect(reasons.length).toBeGreaterThan(5);
   for (const [rule, reason] of reasons)
     expect([rule, reason]).toEqual([rule, expect.stringMatching(/^[A-Z][^.]{20,}\.$/)]);
