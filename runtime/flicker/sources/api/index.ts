@@ -15,8 +15,9 @@ import { pagesOf, startPosition } from './start';
 
 /** Filters may leave out the time they are given, or count in whole seconds. */
 const FILTER_MARGIN_MS = 1000;
-/** Equal pages in a row that show that the API does not look at the parameter that pages. */
+/** Equal pages in a row that raise the suspicion that the API does not look at the parameter that pages. */
 const EQUAL_PAGES = 4;
+const FAR_BEYOND = 1_000_000_000;
 /** Bytes of a record beside its line, path and id. */
 const RECORD_BYTES = 32;
 
@@ -141,7 +142,7 @@ export function createApiSource(
     }
     const page = parsePage(config, answer);
     const next = nextPage(config, walk?.at, { ...page, ...answer, entries: page.entries.length }, visited);
-    refuseEqualPages(url, page.entries);
+    await refuseEqualPages(walk?.at, url, page.entries, signal);
     const serverNow = Date.parse(answer.headers.date ?? '');
     const now = Math.max(clock.now(), Number.isNaN(serverNow) ? 0 : serverNow);
     const { fresh, unreadable } = sieve.sift(page.entries, now);
@@ -154,16 +155,30 @@ export function createApiSource(
     return { fresh, handedOn: 0, after, next };
   }
 
-  /** Counting pages of an API that does not look at the count would read its first page forever. */
-  function refuseEqualPages(url: URL, entries: readonly unknown[]): void {
+  /**
+   * An API that does not look at the parameter that counts would answer its first page forever. After some equal pages in a
+   * row a page is asked for that lies far behind the end: the same answer proves it. Entries may rightly be equal.
+   */
+  async function refuseEqualPages(
+    at: PageRef,
+    url: URL,
+    entries: readonly unknown[],
+    signal: AbortSignal,
+  ): Promise<void> {
     const type = config.pagination?.pagination_type;
     if (type !== 'offset' && type !== 'page') return;
     const signature = keyOf(JSON.stringify(entries));
     equalPages = { signature, count: signature === equalPages.signature ? equalPages.count + 1 : 1 };
     if (equalPages.count < EQUAL_PAGES) return;
+    const beyond = await get(pageUrl(config, Number(at ?? 1) + FAR_BEYOND, undefined), signal);
+    const refused = refusalOf(beyond, true, clock.now()) !== undefined;
+    if (refused || keyOf(JSON.stringify(parsePage(config, beyond).entries)) !== signature) {
+      equalPages.count = 0;
+      return;
+    }
     const key = `${type}_param` as const;
     throw new SourceError(
-      `${place(url)} answered ${EQUAL_PAGES} times with the same page; it does not seem to know "${config.pagination?.[key]}": check \`${key}\``,
+      `${place(url)} answers every page with the same entries; it does not seem to know "${config.pagination?.[key]}": check \`${key}\``,
     );
   }
 
