@@ -1,11 +1,24 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /**
- * Process groups that must not outlive this process, however it ends: a shell in a session of its own reads the groups
- * from a pipe, and kills what it read last when the pipe closes, which a SIGKILL of this process does as well.
+ * What must not outlive this process, however it ends: a shell in a session of its own reads from a pipe what there is,
+ * and kills and removes it when the pipe closes, which a SIGKILL of this process does as well.
  */
-const script = 'groups=; while read -r line; do groups=$line; done; for group in $groups; do kill -9 "-$group"; done';
+const script = `
+groups=
+while read -r kind rest; do
+  case $kind in
+    groups) groups=$rest ;;
+    folder) set -- "$@" "$rest" ;;
+  esac
+done
+for group in $groups; do kill -9 "-$group"; done
+[ $# -eq 0 ] || rm -rf -- "$@"
+`;
 
 const groups = new Set<number>();
 let watcher: ChildProcess | undefined;
@@ -14,15 +27,23 @@ let watcher: ChildProcess | undefined;
 export function guard(child: ChildProcess): void {
   const { pid } = child;
   if (pid === undefined) return;
+  const tellGroups = () => tell(`groups ${[...groups].join(' ')}`);
   groups.add(pid);
-  tell();
+  tellGroups();
   child.once('exit', () => {
     groups.delete(pid);
-    tell();
+    tellGroups();
   });
 }
 
-function tell(): void {
+/** A new folder that is removed with this process, if nobody removes it before. */
+export function temporaryFolder(prefix: string): string {
+  const folder = mkdtempSync(join(tmpdir(), prefix));
+  tell(`folder ${folder}`);
+  return folder;
+}
+
+function tell(line: string): void {
   if (watcher === undefined) {
     watcher = spawn('/bin/sh', ['-c', script], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
     watcher.once('error', (error) => {
@@ -31,7 +52,7 @@ function tell(): void {
     watcher.unref();
     if (watcher.stdin instanceof Socket) watcher.stdin.unref();
   }
-  watcher.stdin?.write(`${[...groups].join(' ')}\n`);
+  watcher.stdin?.write(`${line}\n`);
 }
 
 /** Sends a signal to a child's whole process group; a group that is gone already is fine. */

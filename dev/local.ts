@@ -4,20 +4,20 @@ import { connectionFromEnvironment } from './aws';
 import { listServices, runService, type LogLine, type RunningService, type TaskState } from './ecs';
 
 interface Options {
-  readonly service: string[];
-  readonly env: string[];
+  readonly service?: readonly string[];
+  readonly env?: readonly string[];
 }
 
-const collect = (value: string, all: string[]) => [...all, value];
+const collect = (value: string, all: readonly string[] = []) => [...all, value];
 
 const program = new Command('npm run local --')
   .description(
-    'Runs the ECS services of a deployed stack on this machine, without containers, against the AWS that\n' +
+    'Runs the ECS services of a deployed stack on this machine, without containers, against the AWS that ' +
       'AWS_ENDPOINT_URL names (an embedded or local one: a service that runs here takes over the state of the deployed one).',
   )
   .argument('<stack>', 'name of the stack')
-  .option('-s, --service <id>', 'only this service: its logical id, or what it begins with (repeatable)', collect, [])
-  .option('-e, --env <container:NAME=value>', 'a variable that wins over the deployed one (repeatable)', collect, [])
+  .option('-s, --service <id>', 'only this service: its logical id, or what it begins with (repeatable)', collect)
+  .option('-e, --env <container:NAME=value>', 'a variable that wins over the deployed one (repeatable)', collect)
   .addHelpText(
     'after',
     '\nIt reads AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Ctrl-C stops it.',
@@ -27,9 +27,9 @@ async function main(argv: readonly string[]): Promise<void> {
   program.parse(argv);
   const [stackName = ''] = program.args;
   const options = program.opts<Options>();
-  const environment = overrides(options.env);
+  const environment = overrides(options.env ?? []);
   const aws = connectionFromEnvironment();
-  const ids = options.service.length > 0 ? options.service : await listServices(aws, stackName);
+  const ids = options.service ?? (await listServices(aws, stackName));
   if (ids.length === 0) throw new Error(`stack ${stackName} has no ECS service`);
 
   const told = new Map<string, string>();

@@ -1,11 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { createServer, Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { guard, killGroup } from '../guard';
+import { guard, killGroup, temporaryFolder } from '../guard';
 import { childEnvironment, connection, type AwsConnection } from './connection';
 
 export { childEnvironment, connectionFromEnvironment, type AwsClientConfig, type AwsConnection } from './connection';
@@ -45,7 +44,7 @@ const keptOutput = 64 << 10;
 export async function startAws(options: StartAwsOptions = {}): Promise<EmbeddedAws> {
   if (!existsSync(interpreter)) throw new Error('the embedded AWS is not installed; run `npm run prepare-tree` once');
   const region = options.region ?? 'us-east-1';
-  const home = mkdtempSync(join(tmpdir(), 'holdfast-aws-'));
+  const home = temporaryFolder('holdfast-aws-');
   try {
     const server = await startOnFreePort(home, region, options);
     return embeddedAws(server, home, region);

@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AwsConnection } from '../aws/connection';
+import { temporaryFolder } from '../guard';
 import type { TaskDefinition } from './definition';
 import { readService, type ServiceLocator } from './deployed';
 import { serveMetadata } from './metadata';
@@ -74,7 +74,7 @@ const longestBackoffMs = 60_000;
 export async function runService(options: RunServiceOptions): Promise<RunningService> {
   const { aws } = options;
   let deployed = await readService(aws, options);
-  const folder = mkdtempSync(join(tmpdir(), 'holdfast-ecs-'));
+  const folder = temporaryFolder('holdfast-ecs-');
   const binFolder = join(folder, 'bin');
   mkdirSync(binFolder);
   symlinkSync(process.execPath, join(binFolder, 'node'));

@@ -36,7 +36,10 @@ export async function readStack(aws: AwsConnection, name: string): Promise<Deplo
     const { Stacks: [stack] = [] } = await client
       .send(new DescribeStacksCommand({ StackName: name }))
       .catch((error) => {
-        throw new Error(`stack ${name} cannot be read at ${aws.endpoint}; is it deployed there?`, { cause: error });
+        const why = error instanceof Error && error.message ? error.message : 'it does not answer';
+        throw new Error(`stack ${name} cannot be read at ${aws.endpoint} (${why}); is it deployed there?`, {
+          cause: error,
+        });
       });
     const { TemplateBody } = await client.send(new GetTemplateCommand({ StackName: name, TemplateStage: 'Processed' }));
     const template = parseTemplate(TemplateBody ?? '', name);

@@ -1,16 +1,15 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ECSClient, UpdateServiceCommand } from '@aws-sdk/client-ecs';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { cdk, childEnvironment, EMBEDDED_ACCOUNT, startAws, typescriptApp, type EmbeddedAws } from '../../../dev/aws';
+import { temporaryFolder } from '../../../dev/guard';
 import { readService, runService, type RunningService } from '../../../dev/ecs';
 
 let aws: EmbeddedAws;
 let service: RunningService | undefined;
-const folder = mkdtempSync(join(tmpdir(), 'holdfast-fixture-'));
+const folder = temporaryFolder('holdfast-fixture-');
 const assembly = join(folder, 'assembly');
 const stackName = 'Fixture';
 
@@ -33,7 +32,6 @@ beforeAll(async () => {
 afterEach(() => service?.stop());
 afterAll(async () => {
   await aws.stop();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 /** What the fixture's program has told at its starts. */
@@ -65,7 +63,9 @@ test('the definition is whole again', async () => {
 
 test('runs as deployed; a killed program is restarted in its task, a stopped task is replaced', async () => {
   service = await runService({ aws, stackName, service: 'Service', restartAttemptPeriodMs: 0, healthIntervalMs: 100 });
-  await service.waitFor((now) => now.tasks()[0]?.containers.main?.health === 'HEALTHY', { what: 'a healthy task' });
+  await service.waitFor((now) => now.tasks()[0]?.containers.main?.health === 'HEALTHY' && told(now).length === 1, {
+    what: 'a healthy task',
+  });
   const [task] = service.tasks();
   expect(told(service)).toEqual([
     {
@@ -152,6 +152,6 @@ test('cdk says why it failed, and destroys', async () => {
   await cdk(['destroy', stackName, '--force'], { aws, app: assembly, cwd: folder, log: (line) => lines.push(line) });
   expect(lines.join('\n')).toMatch(/Fixture: destroyed/);
   await expect(readService(aws, { stackName })).rejects.toThrow(
-    /stack Fixture cannot be read at .*; is it deployed there\?/,
+    /stack Fixture cannot be read at .* \(.*does not exist\); is it deployed there\?/,
   );
 });
