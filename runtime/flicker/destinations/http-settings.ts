@@ -22,7 +22,7 @@ export function requestHeaders(config: HttpConfig): Record<string, string> {
   const headers: Record<string, string> = { 'content-type': 'application/json', 'user-agent': 'flicker' };
   for (const [name, value] of Object.entries(config.headers)) headers[name.toLowerCase()] = value;
   // An empty text, as `${TOKEN:-}` gives, is no credential.
-  const token = config.api_key || (config.basic ? undefined : config.auth?.token);
+  const token = config.api_key || config.auth?.token;
   if (token) headers['authorization'] = `Bearer ${token}`;
   else if (config.basic) {
     const { username, password } = config.basic;

@@ -62,10 +62,10 @@ function exchange(
       act();
       if (cut) controller?.abort(new Error('given up'));
     };
-    const failed = (reason: string, cut: boolean) =>
+    const end = (reason: string, cut: boolean) =>
       finish(() => resolve(answer ?? { kind: 'retry', reason, uncertain: controller !== undefined }), cut);
     const onAbort = () => finish(() => reject(signal.reason as Error), true);
-    const timer = setTimeout(() => failed(`no answer within ${timeoutMs} ms`, true), timeoutMs);
+    const timer = setTimeout(() => end(`no answer within ${timeoutMs} ms`, true), timeoutMs);
 
     // Somebody may have aborted while the body was compressed.
     if (signal.aborted) return onAbort();
@@ -83,13 +83,13 @@ function exchange(
       },
       onResponseData(_controller, chunk) {
         received += chunk.length;
-        if (received > MAX_ANSWER_BYTES) failed('the answer has no end', true);
+        if (received > MAX_ANSWER_BYTES) end('the answer has no end', true);
       },
       onResponseEnd() {
-        failed('the connection ended without an answer', false);
+        end('the connection ended without an answer', false);
       },
       onResponseError(_controller, error) {
-        failed(errorText(error), false);
+        end(errorText(error), false);
       },
     });
   });

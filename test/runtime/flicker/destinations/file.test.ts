@@ -164,6 +164,36 @@ test('sources that share a file never mix their batches', async () => {
   expect((await stat(path)).size).toBeGreaterThan(0);
 });
 
+test.each([
+  ['with one path', async () => [await file(), await file()]],
+  [
+    'with a path written in two ways',
+    async () => [await file(), await file(join(folder, 'a', '.', 'b') + '//out.jsonl')],
+  ],
+  [
+    'when another one was closed',
+    async () => {
+      const [first, second] = [await file(), await file()];
+      await first.close();
+      opened.shift();
+      return [second, await file()];
+    },
+  ],
+])('what one source takes back never takes from another, %s', async (_, open) => {
+  const [a, b] = await open();
+  const handles = await fileHandles();
+  jest.spyOn(handles, 'datasync').mockImplementationOnce(async () => {
+    // Time enough for the other source to write, were it let.
+    const { size } = await stat(path);
+    for (let i = 0; i < 50 && (await stat(path)).size === size; i++);
+    throw systemError('EIO');
+  });
+  const [first, second] = await Promise.all([a?.send(shipment(['one']), never), b?.send(shipment(['two']), never)]);
+  expect(first).toMatchObject({ kind: 'retry' });
+  expect(second).toEqual({ kind: 'accepted' });
+  expect(await content()).toBe(line('two', 'id-0'));
+});
+
 describe('stdout', () => {
   test('writes one record a line', async () => {
     const stream = new PassThrough();

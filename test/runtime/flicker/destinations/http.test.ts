@@ -85,6 +85,7 @@ describe('the request', () => {
     ['api_key before basic', { api_key: 'k', basic }, 'Bearer k'],
     ['basic', { basic }, `Basic ${Buffer.from('ann:p:w').toString('base64')}`],
     ['auth', { auth: { type: 'bearer', token: 't' } }, 'Bearer t'],
+    ['auth before basic', { auth: { type: 'bearer', token: 't' }, basic }, 'Bearer t'],
     ['a header of the config', { headers: { Authorization: 'Splunk x' } }, 'Splunk x'],
     ['nothing', {}, undefined],
     ['an empty text', { api_key: '', basic }, `Basic ${Buffer.from('ann:p:w').toString('base64')}`],
