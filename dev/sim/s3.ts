@@ -63,6 +63,11 @@ export class SimS3 {
     this.#add(key, { etag: '', body: new Uint8Array(), headers: {}, deleted: true });
   }
 
+  /** As in a bucket without versions: nothing tells that it was there. */
+  purge(key: string): void {
+    this.#versions.delete(key);
+  }
+
   get(key: string): Uint8Array | undefined {
     const newest = this.#versions.get(key)?.at(-1);
     return newest && !newest.deleted ? newest.body : undefined;

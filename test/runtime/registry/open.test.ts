@@ -103,6 +103,13 @@ describe('a registry that is there', () => {
     expect(world.stored()).toMatchObject({ clusterId: 'prod/github' });
   });
 
+  test('that was created without an id takes the first one that is given', async () => {
+    const world = new World();
+    await world.open({ clusterId: undefined });
+    expect((await world.open({ owner: 'owner-2' })).clusterId).toBe('prod/okta');
+    expect((await refused(world, { clusterId: 'prod/other' })).kind).toBe('other-cluster');
+  });
+
   test('of a newer format is refused', async () => {
     const world = new World();
     world.put({ format: 3, whatever: true });
@@ -153,12 +160,15 @@ describe('a deleted registry', () => {
     },
   );
 
-  test('is refused when it vanishes between reading and writing', async () => {
-    const world = new World();
-    world.put(held);
-    world.answers['PUT']?.push((handle) => (world.s3.delete(KEY), handle()));
-    expect(await world.open().catch((error: RegistryError) => error.message)).toContain('was deleted');
-  });
+  test.each(['delete', 'purge'] as const)(
+    'is refused when it vanishes between reading and writing (%s)',
+    async (how) => {
+      const world = new World();
+      world.put(held);
+      world.answers['PUT']?.push((handle) => (world.s3[how](KEY), handle()));
+      expect(await world.open().catch((error: RegistryError) => error.message)).toContain('was deleted');
+    },
+  );
 });
 
 describe('a registry that cannot be reached', () => {
@@ -169,6 +179,9 @@ describe('a registry that cannot be reached', () => {
     expect((await refused(world)).message).toBe(
       'access to the registry s3://state/flicker/prod/okta-registry.json is denied: S3 answered 403 AccessDenied. It needs s3:GetObject and s3:PutObject on the key, s3:ListBucket and s3:ListBucketVersions with the key as prefix (a local path: read and write on the folder).',
     );
+    world.s3.delete(KEY);
+    world.put(held); // deleted once, and there again
+    expect((await refused(world)).kind).toBe('denied');
     world.s3.mayListVersions = false;
     expect((await refused(world)).kind).toBe('denied');
   });

@@ -79,6 +79,13 @@ test('412 because another process took over: fenced, names it, and never writes 
   expect(world.lines.at(-1)).toBe('error registry.fenced a new owner has taken over: owner-2 on host-2, epoch 2');
 });
 
+test('an edit that raises the epoch fences, even when it leaves the owner as it is', async () => {
+  const { world, save } = await opened();
+  const stored = world.stored();
+  world.put({ ...stored, lease: { ...Object(stored['lease']), epoch: 2 } });
+  expect(await save()).toMatchObject({ kind: 'ended', end: { kind: 'fenced', by: { owner: 'owner-1', epoch: 2 } } });
+});
+
 test('a 409 that hides a takeover: fenced by the read', async () => {
   const { world, save } = await opened();
   takeOver(world);
