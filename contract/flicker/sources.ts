@@ -77,7 +77,9 @@ export function apiSourceSchema(mode: SettingsMode) {
     time_filter_param: z
       .string()
       .optional()
-      .describe('Query parameter that carries the time of the newest event seen.'),
+      .describe(
+        'Query parameter that carries the time of the newest event seen, less an overlap that catches late ones.',
+      ),
     time_filter_format: z
       .enum(['rfc3339', 'iso8601', 'unix', 'unix_ms'])
       .default('rfc3339')

@@ -140,9 +140,10 @@ async function withTimeout<T>(
 
 /** Error codes only: messages may quote an address or a header. */
 function reason(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown error';
+  if (typeof error !== 'object' || error === null) return 'unknown error';
   if ('code' in error && typeof error.code === 'string') return error.code;
-  return error.cause === undefined ? error.name : reason(error.cause);
+  if ('cause' in error && error.cause !== undefined) return reason(error.cause);
+  return 'name' in error ? String(error.name) : 'unknown error';
 }
 
 /** An address without its query, which may hold secrets. */

@@ -126,7 +126,9 @@ export function createApiSource(
     const { walk, floor } = position;
     const url = pageUrl(config, walk?.at, floor === null ? undefined : floor - FILTER_MARGIN_MS);
     const answer = await get(url, signal);
-    const refusal = refusalOf(answer, walk?.at !== undefined, clock.now());
+    const type = config.pagination?.pagination_type;
+    const given = walk?.at !== undefined && (type === 'cursor' || type === 'link');
+    const refusal = refusalOf(answer, given, clock.now());
     switch (refusal?.kind) {
       case undefined:
         break;
@@ -171,7 +173,7 @@ export function createApiSource(
     equalPages = { signature, count: signature === equalPages.signature ? equalPages.count + 1 : 1 };
     if (equalPages.count < EQUAL_PAGES) return;
     const beyond = await get(pageUrl(config, Number(at ?? 1) + FAR_BEYOND, undefined), signal);
-    const refused = refusalOf(beyond, true, clock.now()) !== undefined;
+    const refused = refusalOf(beyond, false, clock.now()) !== undefined;
     if (refused || keyOf(JSON.stringify(parsePage(config, beyond).entries)) !== signature) {
       equalPages.count = 0;
       return;

@@ -16,8 +16,8 @@ export type Refusal =
   | { readonly kind: 'place-refused'; readonly message: string }
   | { readonly kind: 'failed'; readonly message: string };
 
-/** What a status other than 2xx means. `resumed`: the request named a place that an earlier answer gave. */
-export function refusalOf({ status, headers, url }: HttpAnswer, resumed: boolean, now: number): Refusal | undefined {
+/** What a status other than 2xx means. `given`: the request named a place that an earlier answer gave, a cursor or a link. */
+export function refusalOf({ status, headers, url }: HttpAnswer, given: boolean, now: number): Refusal | undefined {
   if (status >= 200 && status < 300) return undefined;
   const where = place(url);
   const wait = rateLimitWait(headers, now);
@@ -28,7 +28,7 @@ export function refusalOf({ status, headers, url }: HttpAnswer, resumed: boolean
       message: `${where} limits the rate of requests (${status})`,
     };
   }
-  if (resumed && [400, 404, 410, 422].includes(status)) {
+  if (given && [400, 404, 410, 422].includes(status)) {
     return {
       kind: 'place-refused',
       message: `${where} refused the page at which the walk was to go on (${status}); the next poll starts again from the newest time seen`,
