@@ -146,22 +146,18 @@ test('a file that was moved away is made again', async () => {
 
 test('sources that share a file never mix their batches', async () => {
   const sources = await Promise.all([file(), file(join(folder, 'a', '.', 'b', 'out.jsonl')), file()]);
-  const texts = Array.from({ length: 500 }, (_, i) => `line ${i}`);
+  const texts = Array.from({ length: 200 }, (_, i) => `line ${i}`);
   const sends = sources.flatMap((to, s) =>
-    Array.from({ length: 5 }, (_, n) => to.send(shipment([], { records: records(texts, `${s}.${n}-`) }), never)),
+    Array.from({ length: 3 }, (_, n) => to.send(shipment([], { records: records(texts, `${s}.${n}-`) }), never)),
   );
   expect(new Set((await Promise.all(sends)).map(({ kind }) => kind))).toEqual(new Set(['accepted']));
   const ids = (await content())
     .trimEnd()
     .split('\n')
-    .map((record) => (JSON.parse(record) as { id: string }).id.split('-'));
-  expect(ids).toHaveLength(15 * 500);
-  ids.forEach(([batch, number], i) => {
-    expect(Number(number)).toBe(i % 500);
-    expect(batch).toBe(ids[i - (i % 500)]?.[0]);
-  });
-  for (const to of opened.splice(0)) await to.close();
-  expect((await stat(path)).size).toBeGreaterThan(0);
+    .map((record) => (JSON.parse(record) as { id: string }).id);
+  const batches = [...new Set(ids.map((id) => id.split('-')[0]))];
+  expect(batches).toHaveLength(9);
+  expect(ids).toEqual(batches.flatMap((batch) => texts.map((_, i) => `${batch}-${i}`)));
 });
 
 test.each([

@@ -309,14 +309,14 @@ describe('keys', () => {
 
   test('two names never share a key, and a key is one safe segment', () => {
     const name = fc.oneof(
-      fc.string({ unit: 'binary', maxLength: 120 }),
+      fc.string({ unit: 'binary', maxLength: 80 }),
       fc.string({ unit: fc.constantFrom('!', '2', 'F', '/', '.') }),
     );
     fc.assert(
       fc.property(name, name, (a, b) => {
-        expect(safeName(a)).toMatch(/^[A-Za-z0-9._!-]{1,200}$/);
-        expect(safeName(a)).not.toMatch(/^\.+$/);
-        expect(safeName(a) === safeName(b)).toBe(a === b);
+        const [one, other] = [safeName(a), safeName(b)];
+        if (!/^[A-Za-z0-9._!-]{1,200}$/.test(one) || /^\.+$/.test(one)) throw new Error(`${one} is no safe segment`);
+        if ((one === other) !== (a === b)) throw new Error(`${a} and ${b} share ${one}`);
       }),
     );
   });
