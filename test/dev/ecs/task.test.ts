@@ -164,6 +164,8 @@ test('the restart policy restarts in the same task, with its volumes', async () 
   await task.kill('main', 'SIGKILL');
   await printed('main: start 2');
   expect((await until(() => true)).containers.main).toMatchObject({ status: 'RUNNING', restarts: 1 });
+  await task.stop('asked');
+  expect(task.state().containers.main).toMatchObject({ status: 'STOPPED', restarts: 1 });
 });
 
 test.each([
