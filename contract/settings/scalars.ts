@@ -27,7 +27,9 @@ function quantity(units: Readonly<Record<string, number>>, bare: string, example
       .transform((value, context): number => {
         if (typeof value === 'string' && mode === 'template' && isPending(value)) return Number.NaN;
         const match = typeof value === 'string' ? pattern.exec(value) : undefined;
-        const amount = match ? Number(match[1]) * (units[match[2] ?? bare] ?? Number.NaN) : Number(value);
+        const exact = match ? Number(match[1]) * (units[match[2] ?? bare] ?? Number.NaN) : Number(value);
+        // A decimal such as 8207.146 s is a hair off a whole number in binary.
+        const amount = Number(exact.toPrecision(15));
         const { min = 0, max = Number.MAX_SAFE_INTEGER } = bounds;
         if (!Number.isInteger(amount) || amount < min || amount > max) {
           context.addIssue({

@@ -1,0 +1,132 @@
+import {
+  clusterId,
+  deadLetterLocation,
+  flickerCalls,
+  flickerConfig,
+  kmsActionsOf,
+  layoutOfKey,
+  parseS3Location,
+  parseSettings,
+  registryCalls,
+  registryLayout,
+  registryOperatorCalls,
+  REGISTRY_WRITE_ACTION,
+  s3Destinations,
+  type FlickerConfigInput,
+} from '../../contract';
+
+const parse = (config: FlickerConfigInput) => parseSettings(flickerConfig('final'), config, 'config');
+const file = (path: string, prefix?: string): NonNullable<FlickerConfigInput['log_files']>[number] => ({
+  path,
+  ...(prefix === undefined ? {} : { destination: { type: 's3', bucket: 'archive', prefix } }),
+});
+
+describe('the layout of a registry', () => {
+  test('is a key and the prefix beside it', () => {
+    expect(registryLayout('flicker', 'prod', 'okta')).toEqual({
+      key: 'flicker/prod/okta-registry.json',
+      prefix: 'flicker/prod/okta/',
+    });
+    expect(clusterId('prod', 'okta')).toBe('prod/okta');
+  });
+
+  test.each([
+    ['a/b-registry.json', 'a/b/'],
+    ['a/b.json', 'a/b/'],
+    ['a/b', 'a/b/'],
+    ['registry.json', 'registry/'],
+  ])('of %s has the prefix %s', (key, prefix) => expect(layoutOfKey(key)).toEqual({ key, prefix }));
+});
+
+describe('a registry location', () => {
+  test('is S3 or a local path', () => {
+    expect(parseS3Location('s3://bucket/a/b.json')).toEqual({ bucket: 'bucket', key: 'a/b.json' });
+    expect(parseS3Location('./a.json')).toBeUndefined();
+  });
+
+  test.each(['s3://', 's3://bucket', 's3://bucket/', 's3:///key'])('%s is incomplete', (location) => {
+    expect(() => parseS3Location(location)).toThrow(`"${location}" is no registry location: expected s3://bucket/key`);
+  });
+});
+
+describe('dead letters', () => {
+  test.each<[FlickerConfigInput['dead_letter'], string | undefined, unknown]>([
+    [undefined, undefined, undefined],
+    [undefined, 's3://bucket/flicker/prod/a-registry.json', { bucket: 'bucket', prefix: 'flicker/prod/a/dlq/' }],
+    [undefined, '/var/lib/flicker.json', { path: '/var/lib/flicker/dlq' }],
+    [{ path: '/dead' }, 's3://bucket/key', { path: '/dead' }],
+    [{ bucket: 'refused' }, undefined, { bucket: 'refused', prefix: '' }],
+    [{ bucket: 'refused', prefix: 'a' }, undefined, { bucket: 'refused', prefix: 'a/' }],
+  ])('told %p with the registry %p lie at %p', (dead_letter, registry, expected) => {
+    const config = parse({ log_files: [{ path: '/a' }], destination: { type: 'stdout' }, dead_letter });
+    expect(deadLetterLocation(config, registry)).toEqual(expected);
+  });
+});
+
+test('S3 destinations are those that a source uses, each once', () => {
+  const destination = { type: 's3', bucket: 'archive', prefix: 'all' } as const;
+  expect(s3Destinations(parse({ log_files: [file('/a', 'x'), file('/b', 'x/'), file('/c')], destination }))).toEqual([
+    { bucket: 'archive', prefix: 'x/' },
+    { bucket: 'archive', prefix: 'all/' },
+  ]);
+  expect(s3Destinations(parse({ log_files: [file('/a', 'x')], destination }))).toHaveLength(1);
+});
+
+describe('the calls of flicker', () => {
+  const lines = (config: FlickerConfigInput, registry?: string) =>
+    flickerCalls(parse(config), registry).map(
+      ({ operation, action, resource }) =>
+        `${operation} ${action} ${resource.bucket} ${resource.type === 's3-object' ? resource.key : `?prefix=${resource.prefix}`}`,
+    );
+
+  test('without S3 are none', () => {
+    expect(lines({ log_files: [file('/a')], destination: { type: 'stdout' } }, './registry.json')).toEqual([]);
+  });
+
+  test('follow from the registry, the destinations and the dead letters', () => {
+    expect(
+      lines(
+        { log_files: [file('/a', 'x')], dead_letter: { bucket: 'refused', prefix: 'd' } },
+        's3://state/a-registry.json',
+      ),
+    ).toEqual([
+      'GetObject s3:GetObject state a-registry.json',
+      'PutObject s3:PutObject state a-registry.json',
+      'ListObjectsV2 s3:ListBucket state ?prefix=a-registry.json',
+      'ListObjectVersions s3:ListBucketVersions state ?prefix=a-registry.json',
+      'PutObject s3:PutObject state a/*',
+      'PutObject s3:PutObject refused d/*',
+      'PutObject s3:PutObject archive x/*',
+      'HeadObject s3:GetObject archive x/*',
+      'GetObject s3:GetObject archive x/*',
+      'ListObjectsV2 s3:ListBucket archive ?prefix=x/*',
+    ]);
+  });
+
+  test('each say why, in other words', () => {
+    const calls = flickerCalls(parse({ log_files: [file('/a', 'x')] }), 's3://state/a-registry.json');
+    expect(new Set(calls.map(({ why }) => why)).size).toBe(calls.length);
+  });
+});
+
+test('an operator makes the calls of the protocol and reads versions', () => {
+  const layout = registryLayout('flicker', 'prod', 'okta');
+  const more = registryOperatorCalls('state', layout).filter(
+    (call) => !registryCalls('state', layout).some(({ why }) => why === call.why),
+  );
+  expect(more.map(({ action, resource }) => [action, resource])).toEqual([
+    ['s3:GetObjectVersion', { type: 's3-object', bucket: 'state', key: layout.key }],
+  ]);
+});
+
+test('every action on objects tells what it asks of a KMS key', () => {
+  const config = parse({ log_files: [file('/a', 'x')], dead_letter: { bucket: 'refused' } });
+  const calls = [
+    ...flickerCalls(config, 's3://state/a.json'),
+    ...registryOperatorCalls('state', layoutOfKey('a.json')),
+  ];
+  for (const { action, resource } of calls) {
+    expect([action, action in kmsActionsOf]).toEqual([action, resource.type === 's3-object']);
+  }
+  expect(REGISTRY_WRITE_ACTION in kmsActionsOf).toBe(true);
+});
