@@ -7,6 +7,8 @@ import { cdk, childEnvironment, EMBEDDED_ACCOUNT, startAws, typescriptApp, type 
 import { temporaryFolder } from '../../../dev/guard';
 import { readService, runService, type RunningService } from '../../../dev/ecs';
 
+jest.setTimeout(60_000);
+
 let aws: EmbeddedAws;
 let service: RunningService | undefined;
 const folder = temporaryFolder('holdfast-fixture-');
@@ -28,7 +30,7 @@ beforeAll(async () => {
   ]);
   secrets.destroy();
   await cdk(['deploy', stackName, '--require-approval', 'never'], { aws, app: assembly, cwd: folder });
-}, 60_000);
+}, 120_000);
 afterEach(() => service?.stop());
 afterAll(async () => {
   await aws.stop();
