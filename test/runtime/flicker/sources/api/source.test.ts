@@ -1,6 +1,7 @@
 import { flickerEvents } from '../../../../../contract/flicker';
 import { startOkta, type Okta, type OktaOptions } from '../../../../../dev/vendors/okta';
 import { startPages, type Pages, type PagesOptions } from '../../../../../dev/vendors/pages';
+import { REMEMBERED } from '../../../../../runtime/flicker/sources/api/window';
 import { apiConfig, Harness } from './harness';
 
 const NOW = Date.parse('2026-03-01T12:00:00Z');
@@ -331,6 +332,21 @@ describe('a walk', () => {
     expect(source.position['walk']).toBeUndefined();
   });
 
+  it('keeps its link when the page behind it is empty and has none', async () => {
+    const pages = await serve();
+    pages.add(event(1));
+    const pagination = { pagination_type: 'link' } as const;
+    const source = run({ endpoint: pages.url('link'), results_field: '', id_field: 'id', pagination });
+    const next = `${pages.url('link')}?cursor=1`;
+    pages.fail({ kind: 'next', value: next });
+    await source.poll();
+    expect(source.position['walk']).toMatchObject({ at: next, tail: true });
+    pages.add(event(2));
+    await source.poll();
+    expect(pages.requests.at(-1)?.url.href).toBe(next);
+    expect(source.shipped.map(({ id }) => id)).toEqual(['1', '2']);
+  });
+
   it('begins again when its page is refused', async () => {
     const pages = await serve();
     pages.add(...[1, 2, 3, 4].map((id) => event(id)));
@@ -404,7 +420,9 @@ describe('entries', () => {
     pages.add({ time: source.time, body: { id: 2, time: source.time } });
     await source.poll();
     await source.poll();
-    expect(source.shipped.map(({ id }) => id)).toEqual(['1', '2']);
+    pages.add({ time: source.time, body: { id: 3, time: source.time } });
+    await source.poll();
+    expect(source.shipped.map(({ id }) => id)).toEqual(['1', '2', '3']);
   });
 
   it('that come late are caught within the overlap', async () => {
@@ -427,6 +445,31 @@ describe('entries', () => {
     pages.add(event(300));
     await source.poll();
     expect(source.shipped.at(-1)?.id).toBe('1200');
+  });
+
+  it('that come late are caught back to the oldest that is remembered', async () => {
+    const pages = await serve();
+    const source = run({ endpoint: pages.url('single'), results_field: '', id_field: 'id', start_from: 'beginning' });
+    const add = (id: number, ms: number) => pages.add({ time: NOW + ms, body: { id, time: NOW + ms } });
+    source.time += 60_000;
+    for (let id = 0; id < 100; id++) add(id, id * 2);
+    await source.poll();
+    const floor = Number(source.position['floor']) - NOW;
+    expect(floor).toBe((100 - REMEMBERED - 1) * 2 + 1);
+    add(200, floor);
+    add(201, floor - 1);
+    await source.poll();
+    expect(source.shipped.slice(100).map(({ id }) => id)).toEqual(['200']);
+  });
+
+  it('that are equal keep apart over a restart between their pages', async () => {
+    const pages = await serve();
+    pages.add(event(1), event(1));
+    const source = run({ endpoint: pages.url('offset'), pagination: { ...offset, page_size: 1 } });
+    await source.fill();
+    await source.restart();
+    await source.poll();
+    expect(new Set(source.shipped.map(({ id }) => id)).size).toBe(2);
   });
 
   it('keep their id when they are read again', async () => {
