@@ -1,11 +1,22 @@
 import { dirname } from 'node:path';
 import type { FileHandle } from 'node:fs/promises';
-import { flickerEvents, type LogFileConfig } from '../../../../contract/flicker';
+import type { LogFileConfig } from '../../../../contract/flicker';
 import { SourceError, type SourceContext } from '../../source';
 import type { FileEntry, FlickerState, LegacyState } from '../../state';
-import { errorCode, findFiles, isRotatedName, listFolder, statFile, type FileStat } from './discover';
-import { beginsWith, endOfLastLine, FINGERPRINT_BYTES, markOf, readAt, readMarker, sameUpTo } from './fingerprint';
-import { Handles, openFile, statHandle } from './handles';
+import { errorCode, findFiles, isRotatedName, listFolder, rotatedSince, statFile, type FileStat } from './discover';
+import {
+  beginsWith,
+  endOfLastLine,
+  FINGERPRINT_BYTES,
+  goesOn,
+  isWeak,
+  markOf,
+  readAt,
+  readMarker,
+  sameUpTo,
+} from './fingerprint';
+import { Handles, statHandle, withFile } from './handles';
+import { createReport, type Report } from './report';
 import { entryOf, inodeOf, keyOf, newTail, parseKey, tailOf, type Departed, type Tail } from './tail';
 
 /** A deleted file is read until nothing was written to it for this long. */
@@ -25,6 +36,8 @@ interface Poll {
   readonly folder: (path: string) => Promise<readonly FileStat[]>;
   /** Files that cannot be found under any name. */
   readonly lost: Set<Tail>;
+  /** Names that another file has taken, and since when that may be so. */
+  readonly left: Map<string, number>;
   /** Files whose content is no longer what was followed. */
   readonly cut: { readonly old: Tail; readonly file: FileStat }[];
 }
@@ -39,12 +52,15 @@ export class Catalog {
   /** Why files could not be read at the last poll. */
   private problems = new Set<string>();
   private changes: Changes = {};
+  private readonly report: Report;
 
   constructor(
     private readonly name: string,
     private readonly config: Pick<LogFileConfig, 'path' | 'start_at'>,
     private readonly context: SourceContext,
-  ) {}
+  ) {
+    this.report = createReport(name, context);
+  }
 
   /** Every file that is followed. */
   get files(): Iterable<Tail> {
@@ -81,6 +97,7 @@ export class Catalog {
         return listed;
       },
       lost: new Set(),
+      left: new Map(),
       cut: [],
     };
     this.forget();
@@ -90,6 +107,7 @@ export class Catalog {
     for (const file of files) {
       if (!this.tails.has(file.id)) await this.attempt(file.path, () => this.identify(file, poll, first !== undefined));
     }
+    for (const [path, since] of poll.left) await this.attempt(path, () => this.catchUp(path, since, poll));
     for (const tail of poll.lost) await this.attempt(tail.location, () => this.lose(tail));
     for (const id of this.held.keys()) if (!poll.found.has(id) || this.tails.has(id)) this.held.delete(id);
     const changes = this.changes;
@@ -141,15 +159,17 @@ export class Catalog {
     if (file) {
       tail.gone = false;
       if (file.path !== tail.location) {
-        this.logRotated(tail, 'renamed');
+        this.report.rotated(tail, 'renamed');
+        if (tail.location === tail.path) poll.left.set(tail.path, file.modified);
         tail.location = file.path;
       }
     } else if (handle) {
-      if (!tail.gone) this.logRotated(tail, 'deleted');
+      if (!tail.gone) this.report.rotated(tail, 'deleted');
       tail.gone = true;
       file = await statHandle(handle, tail.location);
     } else {
       poll.lost.add(tail);
+      poll.left.set(tail.path, tail.seenAt);
       return;
     }
     if (file.version !== tail.verified) {
@@ -170,6 +190,15 @@ export class Catalog {
     if ((tail.gone || tail.rotated) && now - tail.changedAt >= wait) tail.final = true;
   }
 
+  /** Files that had a name after the one that was followed, and were rotated away before anybody looked. */
+  private async catchUp(path: string, since: number, poll: Poll): Promise<void> {
+    for (const file of rotatedSince(path, since, await poll.folder(path))) {
+      if (this.tails.has(file.id) || this.departed.has(file.id) || poll.found.has(file.id)) continue;
+      if (await this.isCopy(file, poll)) continue;
+      await this.follow(newTail(file, this.now, { path }), file);
+    }
+  }
+
   /** Whether a file is still what was followed; lets its fingerprint grow with it. */
   private async verify(tail: Tail, file: FileStat, handle: FileHandle): Promise<boolean> {
     if (file.size < tail.offset) return false;
@@ -185,10 +214,10 @@ export class Catalog {
 
   /** A file was cut, or its inode has new content: the rest of the old content may be in a copy beside it. */
   private async leave(old: Tail, file: FileStat, poll: Poll): Promise<void> {
-    this.logRotated(old, 'truncated');
+    this.report.rotated(old, 'truncated');
     const copy = await this.findCopy(old, poll);
     if (copy) this.adopt(copy, old);
-    this.miss(old, copy ? Math.max(old.offset, copy.size) : old.offset);
+    this.report.missed(old, copy ? Math.max(old.offset, copy.size) : old.offset);
     await this.handles.close(old);
     if (file.size === 0 && poll.found.has(file.id)) await this.begin(file);
   }
@@ -200,26 +229,9 @@ export class Catalog {
         size >= old.offset && !this.tails.has(id) && id !== old.id && isRotatedName(old.path, path),
     );
     for (const file of fresh) {
-      if (await this.read(file, (handle) => this.continues(handle, old))) return file;
+      if (await withFile(file, (handle) => goesOn(handle, old))) return file;
     }
     return undefined;
-  }
-
-  /** Whether a file has the bytes that were read of another, and goes on from there. */
-  private async continues(handle: FileHandle, old: Pick<Tail, 'fingerprint' | 'offset' | 'marker' | 'savedMarker'>) {
-    const prefix = await readAt(handle, 0, old.fingerprint.bytes);
-    if (!beginsWith(prefix, old.fingerprint)) return false;
-    const marker = old.marker ? markOf(old.marker) : old.savedMarker;
-    return marker === undefined || beginsWith(await readMarker(handle, old.offset), marker);
-  }
-
-  private async read(file: FileStat, work: (handle: FileHandle) => Promise<boolean>): Promise<boolean> {
-    const handle = await openFile(file.path, file.id);
-    try {
-      return handle !== undefined && (await work(handle));
-    } finally {
-      await handle?.close();
-    }
   }
 
   /** Entries of a version 1 registry: a position counts for the inode that it was saved with, wherever that is now. */
@@ -243,7 +255,7 @@ export class Catalog {
     if (!first && (await this.isCopy(file, poll))) return;
     if (first && this.config.start_at === 'end' && !this.startedAtLegacy.has(file.path)) {
       const tail = newTail(file, this.now);
-      await this.read(file, async (handle) => {
+      await withFile(file, async (handle) => {
         tail.offset = await endOfLastLine(handle, file.size);
         return true;
       });
@@ -256,7 +268,7 @@ export class Catalog {
   /** A file that was gone is back. */
   private async resumes(file: FileStat, { id, entry }: Departed): Promise<boolean> {
     const tail = { ...tailOf(id, entry, this.now), location: file.path };
-    if (file.size < entry.offset || !(await this.read(file, (handle) => this.continues(handle, tail)))) return false;
+    if (file.size < entry.offset || !(await withFile(file, (handle) => goesOn(handle, tail)))) return false;
     this.departed.delete(id);
     this.add(tail);
     return true;
@@ -266,7 +278,7 @@ export class Catalog {
   private async remounted(file: FileStat, poll: Poll): Promise<boolean> {
     for (const lost of poll.lost) {
       if (inodeOf(lost.id) !== inodeOf(file.id) || file.size < lost.offset || lost.fingerprint.bytes === 0) continue;
-      if (!(await this.read(file, (handle) => this.continues(handle, lost)))) continue;
+      if (!(await withFile(file, (handle) => goesOn(handle, lost)))) continue;
       poll.lost.delete(lost);
       this.tails.delete(lost.id);
       this.changes[keyOf(this.context.nodeId, lost.id, lost.generation)] = null;
@@ -284,8 +296,8 @@ export class Catalog {
     for (const original of this.tails.values()) {
       if (!isRotatedName(original.path, file.path) || original.fingerprint.bytes === 0) continue;
       if (poll.lost.has(original)) {
-        if (file.size < original.offset) continue;
-        if (!(await this.read(file, (handle) => this.continues(handle, original)))) continue;
+        if (file.size < original.offset || isWeak(original)) continue;
+        if (!(await withFile(file, (handle) => goesOn(handle, original)))) continue;
         poll.lost.delete(original);
         this.tails.delete(original.id);
         this.adopt(file, original);
@@ -296,13 +308,12 @@ export class Catalog {
       if (!handle) continue;
       const { size } = await statHandle(handle, original.location);
       // Cut a moment ago: the next poll sees it.
-      if (size < original.offset && (await this.read(file, (copy) => this.continues(copy, original)))) return true;
+      if (size < original.offset && (await withFile(file, (copy) => goesOn(copy, original)))) return true;
       if (size < file.size) continue;
-      if (!(await this.read(file, (copy) => sameUpTo(copy, handle, file.size)))) continue;
+      if (!(await withFile(file, (copy) => sameUpTo(copy, handle, file.size)))) continue;
       const held = this.held.get(file.id);
       if (held?.version !== file.version) this.held.set(file.id, { version: file.version, since: this.now });
       else if (this.now - held.since >= QUIET_MS && original.offset >= file.size) {
-        // Few bytes may be alike by chance.
         if (file.size < FINGERPRINT_BYTES) return false;
         this.adopt(file, original, file.size);
       }
@@ -310,9 +321,9 @@ export class Catalog {
     }
     for (const { id, entry } of this.departed.values()) {
       if (id === file.id || !isRotatedName(entry.path, file.path)) continue;
-      if (entry.fingerprint.bytes === 0 || file.size < entry.offset) continue;
+      if (file.size < entry.offset || isWeak(entry)) continue;
       const original = tailOf(id, entry, this.now);
-      if (!(await this.read(file, (handle) => this.continues(handle, original)))) continue;
+      if (!(await withFile(file, (handle) => goesOn(handle, original)))) continue;
       this.adopt(file, original);
       return true;
     }
@@ -337,7 +348,7 @@ export class Catalog {
     const handle = await this.handles.get(tail);
     if (handle && (await this.verify(tail, file, handle))) tail.verified = file.version;
     this.add(tail);
-    this.context.log.debug(flickerEvents.fileOpened, 'file found', { source: this.name, file: file.path });
+    this.report.found(file.path);
   }
 
   private nextGeneration(id: string): number {
@@ -356,9 +367,9 @@ export class Catalog {
 
   /** A file is gone, and nothing leads to what was not read of it. */
   private async lose(tail: Tail): Promise<void> {
-    this.logRotated(tail, 'deleted');
+    this.report.rotated(tail, 'deleted');
     this.tails.delete(tail.id);
-    this.miss(tail, tail.offset);
+    this.report.missed(tail, tail.offset);
     tail.gone = true;
     Object.assign(this.changes, this.depart(tail, false));
     await this.handles.close(tail);
@@ -383,22 +394,6 @@ export class Catalog {
       this.departed.delete(id);
       this.changes[key] = null;
     }
-  }
-
-  private miss(tail: Tail, from: number): void {
-    if (tail.size <= from) return;
-    this.context.metrics.bytesMissed.inc({ source: this.name }, tail.size - from);
-    this.context.log.warn(flickerEvents.bytesMissed, 'bytes were cut or deleted before they could be read', {
-      source: this.name,
-      file: tail.path,
-      from,
-      to: tail.size,
-    });
-  }
-
-  private logRotated(tail: Tail, how: 'renamed' | 'truncated' | 'deleted'): void {
-    const fields = { source: this.name, file: tail.path, offset: tail.offset, size: tail.size };
-    this.context.log.info(flickerEvents.fileRotated, `file was ${how}`, fields);
   }
 
   private get now(): number {

@@ -10,6 +10,8 @@ export interface FileStat {
   /** `<dev>-<ino>`: what the file is, whatever its name. */
   readonly id: string;
   readonly size: number;
+  /** When it was written last, in milliseconds since the epoch. */
+  readonly modified: number;
   /** Changes whenever the file was written or truncated. */
   readonly version: string;
 }
@@ -26,6 +28,7 @@ export function toFileStat(path: string, stats: BigIntStats): FileStat {
     path,
     id: `${stats.dev}-${stats.ino}`,
     size: Number(stats.size),
+    modified: Number(stats.mtimeMs),
     version: `${stats.size}.${stats.mtimeNs}`,
   };
 }
@@ -89,4 +92,14 @@ export function isRotatedName(original: string, candidate: string): boolean {
     dirname(candidate) === dirname(original) &&
     basename(candidate).startsWith(basename(name, extname(name)))
   );
+}
+
+/** Files that were rotated away from a name after a time, oldest first: `app.log.1`, `app.log-20240101` of `app.log`. */
+export function rotatedSince(original: string, since: number, files: readonly FileStat[]): FileStat[] {
+  return files
+    .filter(({ path, modified, size }) => {
+      const suffix = path.startsWith(original) ? path.slice(original.length) : '';
+      return size > 0 && modified >= since && /^[._-]\d[\d._:T-]*$/.test(suffix);
+    })
+    .sort((a, b) => a.modified - b.modified);
 }

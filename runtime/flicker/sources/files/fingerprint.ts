@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
+import type { Tail } from './tail';
 
 /** Hash of some bytes at a known place of a file. */
 export interface Mark {
@@ -11,6 +12,9 @@ export interface Mark {
 export const FINGERPRINT_BYTES = 1024;
 /** Bytes before the offset that are compared. */
 export const MARKER_BYTES = 256;
+
+/** Few bytes may be alike by chance: to ship them twice does less harm than to leave them out. */
+export const isWeak = ({ fingerprint }: { readonly fingerprint: Mark }) => fingerprint.bytes < FINGERPRINT_BYTES;
 
 export function markOf(bytes: Uint8Array): Mark {
   return { bytes: bytes.length, hash: createHash('sha256').update(bytes).digest('hex').slice(0, 32) };
@@ -39,6 +43,17 @@ export async function readAt(handle: FileHandle, position: number, length: numbe
 export function readMarker(handle: FileHandle, offset: number): Promise<Buffer> {
   const bytes = Math.min(MARKER_BYTES, offset);
   return readAt(handle, offset - bytes, bytes);
+}
+
+/** Whether a file has the bytes that were read of another, and goes on from there. */
+export async function goesOn(
+  handle: FileHandle,
+  old: Pick<Tail, 'fingerprint' | 'offset' | 'marker' | 'savedMarker'>,
+): Promise<boolean> {
+  const prefix = await readAt(handle, 0, old.fingerprint.bytes);
+  if (!beginsWith(prefix, old.fingerprint)) return false;
+  const marker = old.marker ? markOf(old.marker) : old.savedMarker;
+  return marker === undefined || beginsWith(await readMarker(handle, old.offset), marker);
 }
 
 /** What two files have at the same place: their beginning, and what stands before `size`. */

@@ -19,6 +19,19 @@ export async function openFile(path: string, id: string): Promise<FileHandle | u
   }
 }
 
+/** Opens a file for one look at it. @returns false when it cannot be found any more */
+export async function withFile(
+  file: Pick<FileStat, 'path' | 'id'>,
+  work: (handle: FileHandle) => Promise<boolean>,
+): Promise<boolean> {
+  const handle = await openFile(file.path, file.id);
+  try {
+    return handle !== undefined && (await work(handle));
+  } finally {
+    await handle?.close();
+  }
+}
+
 export async function statHandle(handle: FileHandle, path: string): Promise<FileStat> {
   return toFileStat(path, await handle.stat({ bigint: true }));
 }

@@ -26,6 +26,8 @@ export interface Tail {
   gone: boolean;
   /** The glob does not name it any more. */
   rotated: boolean;
+  /** When its entry was written, in milliseconds since the epoch. */
+  seenAt: number;
   /** When it was last seen to change, on the monotonic clock. */
   changedAt: number;
   /** Nothing more is expected: its last line ends where the file ends. */
@@ -40,11 +42,6 @@ export interface Departed {
   readonly entry: FileEntry;
   /** Its bytes are no longer where they were: whatever has its inode now is another file. */
   readonly replaced: boolean;
-}
-
-export interface Identity {
-  readonly source: string;
-  readonly nodeId: string;
 }
 
 export const keyOf = (nodeId: string, id: string, generation: number) => `${nodeId}/${id}-${generation}`;
@@ -77,6 +74,7 @@ export function newTail(
     verified: '',
     gone: false,
     rotated: false,
+    seenAt: 0,
     changedAt: now,
     final: false,
     frame: undefined,
@@ -91,6 +89,7 @@ export function tailOf(id: string, entry: FileEntry, now: number): Tail {
     offset: entry.offset,
     fingerprint: entry.fingerprint,
     savedMarker: entry.marker,
+    seenAt: Date.parse(entry.seenAt),
   });
 }
 

@@ -7,6 +7,7 @@ import {
   symlinkSync,
   truncateSync as truncate,
   unlinkSync as unlink,
+  utimesSync,
   writeFileSync as write,
 } from 'node:fs';
 import { longLines } from '../../../../../contract/flicker';
@@ -181,6 +182,27 @@ describe('rotation', () => {
     await at.start();
     expect((await at.lines()).sort()).toEqual(['three', 'two']);
     expect(at.missed()).toEqual([]);
+  });
+
+  test('files that were there and rotated away while nobody looked are read as well', async () => {
+    setup();
+    write(at.path('app.log'), 'one\n');
+    at.time = Date.now();
+    await at.start();
+    await at.poll();
+    await at.stop();
+    append(at.path('app.log'), 'two\n');
+    rename(at.path('app.log'), at.path('app.log.3'));
+    write(at.path('app.log.2'), 'three\n');
+    write(at.path('app.log.1'), 'four\n');
+    write(at.path('app.log.0'), 'of before\n');
+    utimesSync(at.path('app.log.0'), 1, 1);
+    write(at.path('app.log.pos'), 'no log\n');
+    write(at.path('app.log'), 'five\n');
+    await at.start();
+    expect((await at.lines()).sort()).toEqual(['five', 'four', 'three', 'two']);
+    await at.start();
+    expect(await at.lines()).toEqual([]);
   });
 
   test.each(['app.log', 'app.log*'])('copytruncate drains the copy and ships nothing twice (%s)', async (path) => {
