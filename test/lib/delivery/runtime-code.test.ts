@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Template } from 'aws-cdk-lib/assertions';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
-import { bundleEnvironment } from '../../../contract';
+import { bundleEnvironment, bundlePath, runtimeImages } from '../../../contract';
 import { RuntimeCode } from '../../../lib';
 import { bundleFile } from '../../../lib/delivery/bundle-file';
 import { shipperIn, testStack } from '../support/app';
@@ -76,6 +76,14 @@ describe('the bundle', () => {
       /^the runtime of missing is missing: expected .*dist.runtime.missing.missing\.mjs; run "npm run build"/,
     );
   });
+});
+
+test('runtime/Dockerfile starts from the same Node image, as nobody, with the same program', () => {
+  const dockerfile = readFileSync(join(__dirname, '../../../runtime/Dockerfile'), 'utf8');
+  const { repository, tag } = runtimeImages.node;
+  expect(dockerfile).toContain(`ARG NODE_IMAGE=${repository}:${tag}\n`);
+  expect(dockerfile).toContain('USER 10001:10001\n');
+  expect(dockerfile).toContain(`ENTRYPOINT ["node", "${bundlePath('flicker')}"]`);
 });
 
 test('an image of your own needs no bundle, no copy and no root', () => {
