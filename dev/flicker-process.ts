@@ -25,6 +25,7 @@ export function startFlicker(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   cwd: string,
+  onLine?: (line: string) => void,
 ): FlickerProcess {
   if (!existsSync(flickerBundle)) throw new Error('the bundle is not built: run npm run build');
   const child = spawn(process.execPath, [flickerBundle, ...args], {
@@ -37,6 +38,7 @@ export function startFlicker(
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on('line', (line) => {
       lines.push(line);
+      onLine?.(line);
       if (lines.length > KEPT_LINES) lines.shift();
       for (const watch of watchers) watch(line);
     });

@@ -1,7 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CloudFormationClient, DescribeStacksCommand, ListStackResourcesCommand } from '@aws-sdk/client-cloudformation';
+import {
+  CloudFormationClient,
+  DescribeStacksCommand,
+  ListStackResourcesCommand,
+  UpdateTerminationProtectionCommand,
+} from '@aws-sdk/client-cloudformation';
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { registryLayout, type FlickerConfigInput } from '../contract';
 import { cdk, typescriptApp, type AwsConnection } from './aws';
@@ -122,6 +127,16 @@ export async function stackStatus(aws: AwsConnection, stack: string): Promise<st
   } catch (error) {
     if (error instanceof Error && /does not exist/.test(error.message)) return undefined;
     throw error;
+  } finally {
+    client.destroy();
+  }
+}
+
+/** Takes the termination protection from a stack. */
+export async function unprotect(aws: AwsConnection, stack: string): Promise<void> {
+  const client = new CloudFormationClient(aws.clientConfig);
+  try {
+    await client.send(new UpdateTerminationProtectionCommand({ StackName: stack, EnableTerminationProtection: false }));
   } finally {
     client.destroy();
   }

@@ -9,6 +9,8 @@ import {
   type FlickerConfig,
   type SettingsMode,
 } from '../../contract';
+import { errorCode } from '../core/errors';
+import { createTransform } from './filters';
 
 export interface LoadedConfig {
   readonly config: FlickerConfig;
@@ -29,8 +31,7 @@ export async function readConfigFile(path: string): Promise<ConfigText> {
   try {
     return { origin: path, text: await readFile(path, 'utf8') };
   } catch (error) {
-    const reason =
-      error instanceof Error && 'code' in error && error.code === 'ENOENT' ? 'there is no such file' : String(error);
+    const reason = errorCode(error) === 'ENOENT' ? 'there is no such file' : String(error);
     throw new SettingsError(`cannot read the config ${path}`, [`${reason}; name it with --config`]);
   }
 }
@@ -66,9 +67,28 @@ export function parseConfig(
   ];
   if (problems.length > 0) throw new SettingsError(`the config ${origin} cannot be filled in`, problems);
   const mode: SettingsMode = allowUnset && unset.length > 0 ? 'template' : 'final';
+  const config = parseSettings(flickerConfig(mode), value, `the config ${origin} is not valid`);
+  checkPatterns(config, origin);
   return {
-    config: parseSettings(flickerConfig(mode), value, `the config ${origin} is not valid`),
+    config,
     hash: createHash('sha256').update(JSON.stringify(written)).digest('hex').slice(0, 16),
     unset: [...new Set(unset.map(({ name }) => name))],
   };
+}
+
+function checkPatterns(config: FlickerConfig, origin: string): void {
+  const sources = [
+    ...config.log_files.map((source, i) => ({ source, key: `log_files[${i}]` })),
+    ...config.api_sources.map((source, i) => ({ source, key: `api_sources[${i}]` })),
+  ];
+  const problems = sources.flatMap(({ source, key }) => {
+    try {
+      createTransform(source);
+      return [];
+    } catch (error) {
+      if (error instanceof SettingsError) return error.problems.map((problem) => `${key}.${problem}`);
+      throw error;
+    }
+  });
+  if (problems.length > 0) throw new SettingsError(`the config ${origin} is not valid`, problems);
 }

@@ -62,7 +62,9 @@ export async function assemble(context: CrewContext): Promise<Member[]> {
       return { name: config.name ?? config.path, kind: 'files', config, create };
     }),
     ...context.config.api_sources.map((config): Plan => {
-      const create = (source: SourceContext) => createApiSource(config, source);
+      // `--once` ships all that is there, however many pages that takes.
+      const max_pages = context.once ? Number.MAX_SAFE_INTEGER : config.max_pages;
+      const create = (source: SourceContext) => createApiSource({ ...config, max_pages }, source);
       return { name: config.name, kind: 'api', config, create };
     }),
   ];

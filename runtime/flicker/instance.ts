@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
 import {
   coreEvents,
@@ -6,6 +7,7 @@ import {
   flickerEvents,
   flickerExit,
   flickerPort,
+  SettingsError,
   type FlickerProcessSettings,
 } from '../../contract';
 import type { S3Client } from '@aws-sdk/client-s3';
@@ -15,7 +17,7 @@ import { stopSignal, Stopping } from '../core/lifecycle';
 import type { Logger } from '../core/log';
 import { createS3Client } from '../core/s3';
 import { serveHealth, type HealthServer } from '../core/server';
-import { describeLeaseEnd, RegistryError, type LeaseEnd } from '../registry/errors';
+import { describeLeaseEnd, type LeaseEnd } from '../registry/errors';
 import { openRegistry } from '../registry/open';
 import type { Registry } from '../registry/registry';
 import { Saver, type SaverStats } from '../registry/saver';
@@ -94,8 +96,9 @@ export async function runFlicker(options: RunOptions): Promise<number> {
     return await work(options, members, tracking, stop.signal, metrics, (reason) => (notReady = reason));
   } catch (error) {
     if (stop.signal.aborted && error === stop.signal.reason) return flickerExit.ok;
-    if (error instanceof RegistryError) throw new StartError(error.message);
-    throw error instanceof Error ? new StartError(error.message, { cause: error }) : error;
+    if (error instanceof Error && !(error instanceof SettingsError))
+      throw new StartError(error.message, { cause: error });
+    throw error;
   } finally {
     await dismiss(members, log);
     await server?.close();
@@ -153,7 +156,10 @@ async function work(
   setNotReady: (reason: string) => void,
 ): Promise<number> {
   const abort = new AbortController();
+  // Every source listens to it.
+  setMaxListeners(0, abort.signal, stop);
   const signals: WorkerSignals = { drain: AbortSignal.any([stop, abort.signal]), abort: abort.signal };
+  setMaxListeners(0, signals.drain);
   const commits = tracking.kind === 'registry' ? tracking.saver : untracked;
   const progress = reportProgress(
     { log, metrics, stats: () => (tracking.kind === 'registry' ? tracking.saver.stats : undefined) },
@@ -181,7 +187,7 @@ async function work(
 
   let code: number = members.some((member) => once && member.status.failed) ? flickerExit.failed : flickerExit.ok;
   if (end === undefined && tracking.kind === 'registry') {
-    const saved = await tracking.saver.flush(AbortSignal.timeout(Math.max(1, stopBy - clock.monotonic())));
+    const saved = await tracking.saver.flush(AbortSignal.timeout(Math.max(1, Math.ceil(stopBy - clock.monotonic()))));
     if (saved.kind === 'failed') code = flickerExit.failed;
   }
   await progress.stop();

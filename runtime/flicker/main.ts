@@ -5,12 +5,11 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 main(process.argv).then(
-  (code) => {
-    process.exitCode = code;
-  },
+  // What a library still holds open must not keep a finished program from ending. Writes to pipes and files are done.
+  (code) => process.exit(code),
   (error: unknown) => {
     const debug = process.argv.includes('--debug');
     process.stderr.write(`flicker: ${debug && error instanceof Error ? error.stack : String(error)}\n`);
-    process.exitCode = 1;
+    process.exit(1);
   },
 );

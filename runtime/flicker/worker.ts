@@ -158,6 +158,7 @@ async function readAndSend(
   let sending: Promise<void> | undefined;
   let failure: { readonly error: unknown } | undefined;
   let filledSince = clock.monotonic();
+  let pollAt = 0;
   const sent = async () => {
     await sending;
     sending = undefined;
@@ -176,7 +177,10 @@ async function readAndSend(
       status.movesBy = clock.monotonic() + TURN_MS;
       if (failure) throw failure.error;
       if (!builder.dirty) filledSince = clock.monotonic();
-      const read = await fill(context, source, builder, drain, status);
+      // A turn that is there only to send must not poll an API before its time.
+      const early = pollAt - clock.monotonic();
+      const read = early > 0 ? idleFor(early) : await fill(context, source, builder, drain, status);
+      if (read.kind === 'idle') pollAt = clock.monotonic() + read.waitMs;
       const waited = clock.monotonic() - filledSince;
       const due =
         builder.dirty &&
@@ -199,6 +203,8 @@ async function readAndSend(
 
 type Read = { readonly kind: 'more' } | { readonly kind: 'idle'; readonly waitMs: number };
 
+const idleFor = (waitMs: number): Read => ({ kind: 'idle', waitMs });
+
 async function fill(
   context: WorkerContext,
   source: Source,
@@ -215,15 +221,15 @@ async function fill(
     status.problem = '';
     if (read === 'more') return { kind: 'more' };
     metrics.sourceLastSuccess.set(labels, clock.now() / 1000);
-    return { kind: 'idle', waitMs: settings.polling_frequency_ms };
+    return idleFor(settings.polling_frequency_ms);
   } catch (error) {
-    if (drain.aborted) return { kind: 'idle', waitMs: 0 };
+    if (drain.aborted) return idleFor(0);
     if (!(error instanceof SourceError)) throw error;
     status.failed = true;
     metrics.sourceErrors.inc(labels);
     if (status.problem !== error.message) log.warn(flickerEvents.sourceFailed, error.message, labels);
     status.problem = error.message;
-    return { kind: 'idle', waitMs: error.retryAfterMs ?? settings.polling_frequency_ms };
+    return idleFor(error.retryAfterMs ?? settings.polling_frequency_ms);
   }
 }
 

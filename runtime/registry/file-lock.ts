@@ -1,6 +1,7 @@
 import { lstat, readFile, readlink, symlink, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { Clock } from '../core/clock';
+import { errorCode } from '../core/errors';
 
 const RETRY_MS = 10;
 /** A holder on another host cannot be asked whether it lives; a lock is held for milliseconds. */
@@ -81,11 +82,4 @@ async function unlessMissing<T>(result: Promise<T>): Promise<T | undefined> {
     if (['ENOENT', 'ESRCH'].includes(errorCode(error))) return undefined;
     throw error;
   }
-}
-
-/** The `code` of a system error, '' of anything else. */
-export function errorCode(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
-    ? error.code
-    : '';
 }

@@ -3,7 +3,8 @@ import { link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { layoutOfKey } from '../../contract/registry';
 import type { Clock } from '../core/clock';
-import { errorCode, withFileLock } from './file-lock';
+import { errorCode } from '../core/errors';
+import { withFileLock } from './file-lock';
 import type { BesideReply, ObjectStore, ReadReply, WriteReply } from './store';
 
 /**

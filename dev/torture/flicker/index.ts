@@ -9,13 +9,14 @@ export async function tortureFlicker(args: string[]): Promise<number> {
       kills: { type: 'string', default: '100' },
       seed: { type: 'string' },
       cap: { type: 'string', default: '500' },
+      verbose: { type: 'boolean', default: false },
     },
   });
   const kills = Number(values.kills);
   const cap = Number(values.cap);
   const seed = values.seed === undefined ? Date.now() % 2 ** 31 : Number(values.seed);
   if (![kills, cap, seed].every((number) => Number.isInteger(number) && number > 0)) {
-    console.error('npm run torture -- flicker [--kills N] [--seed S] [--cap C]: whole numbers above 0');
+    console.error('npm run torture -- flicker [--kills N] [--seed S] [--cap C] [--verbose]: whole numbers above 0');
     return 2;
   }
   console.log(`seed ${seed}: ${kills} kills, cap ${cap}`);
@@ -25,6 +26,7 @@ export async function tortureFlicker(args: string[]): Promise<number> {
     cap,
     events: Math.max(50 * cap, kills * 300),
     progress: (text) => console.log(text),
+    ...(values.verbose && { onLine: (line) => console.log(line) }),
   });
   const { missing, problems, kills: moments, ...counts } = report;
   console.table({ ...counts, lost: missing.length });

@@ -27,6 +27,8 @@ export interface TortureOptions {
   /** Fewest events to send in all. */
   readonly events: number;
   readonly progress?: (text: string) => void;
+  /** Gets every log line of the program. */
+  readonly onLine?: (line: string) => void;
 }
 
 /** When a process is killed. */
@@ -50,6 +52,8 @@ export interface TortureReport {
 
 const BUCKET = 'torture';
 const KEY = 'flicker/torture/run-registry.json';
+/** Nothing has arrived for so long: the rest is lost. */
+const QUIET_MS = 8000;
 /** Longest life: a strike that does not come is a kill at a random time. */
 const LIFE_MS = 1500;
 
@@ -98,12 +102,14 @@ export async function tortureRun(options: TortureOptions): Promise<TortureReport
       }),
     };
     // The first start decides where to begin: nothing may be sent before it has.
-    let flicker = startFlicker([], env, folder);
+    let flicker = startFlicker([], env, folder, options.onLine);
     await flicker.line((line) => line.includes('source.started') && line.includes('okta'));
 
     const traffic = new Traffic(writer, okta, ledger, random, Math.ceil(options.events / options.kills));
     for (let kill = 1; kill <= options.kills; kill++) {
       const planned = random.pick(strikes);
+      // Most strikes hit a program at work; some hit it while it starts.
+      if (random.chance(0.85)) await flicker.line((line) => line.includes('source.started') && line.includes('app'));
       const hit = await liveUntil(planned, {
         random,
         traffic,
@@ -121,7 +127,7 @@ export async function tortureRun(options: TortureOptions): Promise<TortureReport
       await until(() => receiver.busy() === 0, 5000, 'the receiver to finish');
       ledger.life++;
       acceptedSincePut = 0;
-      flicker = startFlicker([], env, folder);
+      flicker = startFlicker([], env, folder, options.onLine);
       options.progress?.(
         `kill ${kill} of ${options.kills} (${hit}): ${ledger.counts.accepted} of ${ledger.counts.sent} events`,
       );
@@ -184,6 +190,8 @@ function moods(random: Random): (records: readonly ReceivedRecord[]) => Verdict 
 
 /** Writes lines, rotates and appends API events while a process lives. */
 class Traffic {
+  private left = 0;
+
   constructor(
     private readonly writer: LogWriter,
     private readonly okta: Awaited<ReturnType<typeof startOkta>>,
@@ -192,9 +200,17 @@ class Traffic {
     private readonly perLife: number,
   ) {}
 
+  /** A new life: so much may be written in it. */
+  begin(): void {
+    this.left = this.perLife;
+  }
+
   burst(): void {
-    this.writer.append(this.random.int(1, Math.max(2, this.perLife / 8)));
-    const count = this.random.int(0, Math.max(1, this.perLife / 40));
+    if (this.left <= 0) return;
+    const lines = this.random.int(1, Math.max(2, this.perLife / 6));
+    const count = this.random.int(0, Math.max(1, this.perLife / 30));
+    this.left -= lines + count;
+    this.writer.append(lines);
     for (const { uuid } of this.okta.append(count)) this.ledger.send(uuid);
   }
 
@@ -236,6 +252,7 @@ async function liveUntil(planned: Strike, life: Life): Promise<Strike> {
   life.setOnAccepted(() => {
     if (planned === 'unsaved' && life.unsaved() >= life.threshold) strike('unsaved');
   });
+  traffic.begin();
   const endBy = performance.now() + (planned === 'time' ? random.int(50, LIFE_MS / 2) : LIFE_MS);
   const rotateAfter = random.int(1, 8);
   for (let turn = 1; !hit; turn++) {
@@ -260,8 +277,13 @@ async function finish(
     for (const line of await deadLetters(s3)) ledger.park(line);
     return ledger.counts.missing.length === 0;
   };
-  const deadline = performance.now() + 30_000;
-  while (!(await parkAll()) && performance.now() < deadline) await delay(100);
+  // As long as something arrives there is hope.
+  for (let last = -1, quietSince = performance.now(); !(await parkAll()); await delay(100)) {
+    const { accepted } = ledger.counts;
+    if (accepted !== last) quietSince = performance.now();
+    last = accepted;
+    if (performance.now() - quietSince > QUIET_MS) break;
+  }
   flicker.child.kill('SIGTERM');
   const exitCode = await flicker.ended;
   return { ...ledger.counts, kills, saves: proxy.puts, exitCode, problems: ledger.problems };

@@ -1,7 +1,7 @@
 import { flickerEvents } from '../../../contract/flicker';
 import type { Records } from '../batch';
 import { RecoverError, type Answer, type DeadLetters, type Destination, type Shipment } from '../destination';
-import { errorText } from '../destinations/errors';
+import { errorText } from '../../core/errors';
 import type { StateChange } from '../state';
 import { untilDone, type Attempt, type AttemptContext } from './attempts';
 import { NoDeadLetterLocationError } from './dead-letters';

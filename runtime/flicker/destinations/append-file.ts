@@ -1,6 +1,6 @@
 import { constants, mkdir, open, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { errorCode } from './errors';
+import { errorCode } from '../../core/errors';
 
 const NEWLINE = 0x0a;
 const SCAN_BYTES = 64 * 1024;

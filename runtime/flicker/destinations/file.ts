@@ -1,7 +1,7 @@
 import type { DestinationConfig } from '../../../contract/flicker';
 import type { Answer, Destination } from '../destination';
 import { AppendFile } from './append-file';
-import { errorCode, errorText } from './errors';
+import { errorCode, errorText } from '../../core/errors';
 
 type FileConfig = Extract<DestinationConfig, { type: 'file' }>;
 

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { createSecureContext, type ConnectionOptions } from 'node:tls';
 import type { DestinationConfig } from '../../../contract/flicker';
-import { errorText } from './errors';
+import { errorText } from '../../core/errors';
 
 export type HttpConfig = Extract<DestinationConfig, { type: 'http' }>;
 

@@ -1,7 +1,7 @@
 import type { Client, Dispatcher } from 'undici';
 import type { Clock } from '../../core/clock';
 import type { Answer, Destination, Shipment } from '../destination';
-import { errorText } from './errors';
+import { errorText } from '../../core/errors';
 import { gzip } from './gzip';
 import { answerOfStatus } from './http-answer';
 import { requestHeaders, tlsOptions, type HttpConfig } from './http-settings';

@@ -1,5 +1,5 @@
 import { isNativeError } from 'node:util/types';
-import { errorText } from './errors';
+import { errorText } from '../../core/errors';
 
 /** How long one request to S3 may take. */
 const TIMEOUT_MS = 60_000;

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { Answer, Destination } from '../destination';
-import { errorText } from './errors';
+import { errorText } from '../../core/errors';
 
 /** Writes one record a line to standard output; accepted when the stream has taken it on. */
 export function createStdoutDestination(stream: Writable): Destination {

@@ -28,6 +28,7 @@ const FORGET_NODE_MS = 7 * 24 * 3_600_000;
 /** Files named when several cannot be read. */
 const MAX_PROBLEMS = 5;
 
+type FirstStart = { readonly legacy: LegacyState | undefined };
 type Changes = Record<string, FileEntry | null>;
 
 /** What a poll is about to find out. */
@@ -84,7 +85,7 @@ export class Catalog {
   }
 
   /** Looks at the disk. @returns the entries that changed. */
-  async poll(first?: { readonly legacy: LegacyState | undefined }): Promise<Changes> {
+  async poll(first?: FirstStart): Promise<Changes> {
     this.problems.clear();
     const files = await findFiles(this.config.path);
     const folders = new Map<string, Promise<FileStat[]>>();
@@ -105,7 +106,7 @@ export class Catalog {
     for (const { old, file } of poll.cut) await this.attempt(file.path, () => this.leave(old, file, poll));
     if (first) await this.takeOver(first.legacy, poll);
     for (const file of files) {
-      if (!this.tails.has(file.id)) await this.attempt(file.path, () => this.identify(file, poll, first !== undefined));
+      if (!this.tails.has(file.id)) await this.attempt(file.path, () => this.identify(file, poll, first));
     }
     for (const [path, since] of poll.left) await this.attempt(path, () => this.catchUp(path, since, poll));
     for (const tail of poll.lost) await this.attempt(tail.location, () => this.lose(tail));
@@ -242,18 +243,16 @@ export class Catalog {
       const file = (await poll.folder(path)).find(({ id }) => Number(inodeOf(id)) === inode);
       if (file && file.size >= position) await this.follow(newTail(file, this.now, { path, offset: position }), file);
     }
-    this.startedAtLegacy = new Set(Object.keys(legacy?.files ?? {}));
   }
-  private startedAtLegacy = new Set<string>();
 
   /** Decides where to start in a file that is not followed yet. */
-  private async identify(file: FileStat, poll: Poll, first: boolean): Promise<void> {
+  private async identify(file: FileStat, poll: Poll, first: FirstStart | undefined): Promise<void> {
     if (file.size === 0) return;
     const before = this.departed.get(file.id);
     if (before && !before.replaced && (await this.resumes(file, before))) return;
     if (await this.remounted(file, poll)) return;
     if (!first && (await this.isCopy(file, poll))) return;
-    if (first && this.config.start_at === 'end' && !this.startedAtLegacy.has(file.path)) {
+    if (first && this.config.start_at === 'end' && !first.legacy?.files[file.path]) {
       const tail = newTail(file, this.now);
       await withFile(file, async (handle) => {
         tail.offset = await endOfLastLine(handle, file.size);
