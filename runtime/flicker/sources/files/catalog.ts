@@ -63,7 +63,6 @@ export class Catalog {
     this.report = createReport(name, context);
   }
 
-  /** Every file that is followed. */
   get files(): Iterable<Tail> {
     return this.tails.values();
   }
@@ -381,9 +380,9 @@ export class Catalog {
   }
 
   private departedOf(tail: Tail, replaced: boolean): Departed {
-    const [[key, entry] = ['', null]] = Object.entries(this.entry(tail));
-    if (!entry) throw new Error('a followed file has an entry');
-    return { key, id: tail.id, entry: { ...entry, goneAt: entry.seenAt }, replaced };
+    const seenAt = new Date(this.context.clock.now()).toISOString();
+    const entry = { ...entryOf(tail, this.name, seenAt), goneAt: seenAt };
+    return { key: keyOf(this.context.nodeId, tail.id, tail.generation), id: tail.id, entry, replaced };
   }
 
   private forget(): void {

@@ -139,6 +139,18 @@ describe('where to start', () => {
     expect(await at.lines()).toEqual(['three']);
   });
 
+  test('an id does not depend on how much of the first line was there at first', async () => {
+    setup();
+    write(at.path('app.log'), 'par');
+    await at.start();
+    const early = structuredClone(at.state);
+    expect(await at.poll()).toEqual([]);
+    append(at.path('app.log'), 'tial\n');
+    const first = await at.poll();
+    await at.start({ ...early, files: {} });
+    expect(await at.poll()).toEqual(first);
+  });
+
   test('ids are the same when lines are read again, and differ between files of equal content', async () => {
     setup({ path: '*.log' });
     write(at.path('a.log'), 'same\nsame\n');
