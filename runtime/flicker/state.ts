@@ -62,13 +62,6 @@ export const stateChange = z.object({
 });
 export type StateChange = z.output<typeof stateChange>;
 
-/** The change of `earlier` followed by `later`, of one source. */
-export function mergeChanges(earlier: StateChange, later: StateChange): StateChange {
-  const files = earlier.files || later.files ? { ...earlier.files, ...later.files } : undefined;
-  const position = later.position ?? earlier.position;
-  return { ...(files && { files }), ...(position && { position }) };
-}
-
 /** Applies what a source's settled batch changed. */
 export function applyChange(state: FlickerState, source: string, change: StateChange): void {
   for (const [key, entry] of Object.entries(change.files ?? {})) {
