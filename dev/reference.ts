@@ -80,10 +80,11 @@ export async function deployReference(options: ReferenceOptions): Promise<Refere
       command: ['node', '-e', writerProgram, `${LOG_FOLDER}/app.log`, String(options.lines), String(options.pauseMs)],
     }),
     monitor: 'true',
+    nat: 'false', // the embedded AWS has no NAT gateways
   };
-  const contextFlags = Object.entries(context).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  writeFileSync(join(folder, 'cdk.json'), JSON.stringify({ context }));
   const run = (args: readonly string[]) =>
-    cdk([...args, ...contextFlags], {
+    cdk(args, {
       aws,
       app: typescriptApp(join(__dirname, '../bin/holdfast.ts')),
       output: join(folder, 'cdk.out'),

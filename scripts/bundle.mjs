@@ -10,9 +10,11 @@ export const programs = { flicker: 'runtime/flicker/main.ts' };
 /**
  * Bundles a program of the tree `root` into one ESM file with an external source map. Nothing of the machine goes in:
  * the same sources give the same bytes everywhere.
+ * @returns the files that went in, relative to the tree
  */
 export async function bundle(program, { root = ROOT, outfile = join(root, `dist/runtime/${program}/${program}.mjs`) } = {}) {
-  await build({
+  const { metafile } = await build({
+    metafile: true,
     absWorkingDir: root,
     entryPoints: [programs[program]],
     outfile,
@@ -36,5 +38,5 @@ export async function bundle(program, { root = ROOT, outfile = join(root, `dist/
       ].join('\n'),
     },
   });
-  return outfile;
+  return Object.keys(metafile.inputs);
 }

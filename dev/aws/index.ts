@@ -161,6 +161,7 @@ function embeddedAws({ child, endpoint, output }: Server, home: string, region: 
       (stopping ??= (async () => {
         // Its state is thrown away: nothing to wait for.
         if (child.exitCode === null && child.signalCode === null) {
+          child.ref(); // waited for now
           const exited = once(child, 'exit');
           killGroup(child, 'SIGKILL');
           await exited;

@@ -1,4 +1,10 @@
-import { GetObjectCommand, ListObjectVersionsCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  CreateBucketCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  ListObjectVersionsCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import {
   DescribeServicesCommand,
   DescribeTaskDefinitionCommand,
@@ -6,6 +12,7 @@ import {
   ListClustersCommand,
   ListServicesCommand,
 } from '@aws-sdk/client-ecs';
+import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
 import { flickerCalls, flickerConfig, parseSettings, type AwsCall, type FlickerConfigInput } from '../../contract';
 import { startAws, type EmbeddedAws } from '../../dev/aws';
@@ -24,6 +31,7 @@ import { startOkta, type Okta } from '../../dev/vendors/okta';
 
 const LINES = 3000;
 const PROGRAM = 'flicker';
+const ARCHIVE = { bucket: 'e2e-archive', prefix: 'audit/' };
 const awsCallLine = z.looseObject({
   event: z.literal('aws.call'),
   operation: z.string(),
@@ -31,6 +39,7 @@ const awsCallLine = z.looseObject({
   key: z.string().optional(),
   prefix: z.string().optional(),
 });
+const deadLetter = z.looseObject({ event: z.looseObject({ line: z.string() }) });
 type RecordedCall = z.output<typeof awsCallLine>;
 
 /** One deployment serves all tests of this file, in order: what is deployed, what it does, how it is deployed again. */
@@ -48,9 +57,18 @@ describe('the reference app, deployed by the CDK CLI', () => {
   beforeAll(async () => {
     aws = await startAws();
     s3 = new S3Client({ ...aws.clientConfig, forcePathStyle: true });
+    await s3.send(new CreateBucketCommand({ Bucket: ARCHIVE.bucket }));
     okta = await startOkta({ token: 'token-e2e' });
     for (let n = 1; n <= LINES; n++) ledger.send(`f${n}`);
-    receiver = await startReceiver((records, accepted) => accepted && ledger.accept(records, false));
+    // One batch is refused for good: it must be kept as dead letters.
+    let refusals = 0;
+    receiver = await startReceiver(
+      (records, accepted) => accepted && ledger.accept(records, false),
+      (records) =>
+        refusals === 0 && records.some(({ line }) => line.endsWith(' f1500'))
+          ? (refusals++, { kind: 'answer', status: 400 })
+          : { kind: 'accept' },
+    );
     config = configOf(okta.url, receiver.url);
     reference = await deployReference({
       aws,
@@ -100,22 +118,29 @@ describe('the reference app, deployed by the CDK CLI', () => {
       aws,
       stackName: reference.serviceStack,
       environment: { [PROGRAM]: { FLICKER_PORT: '0', FLICKER_HOST: '127.0.0.1' } },
-      restartAttemptPeriodMs: 100,
+      restartAttemptPeriodMs: 0,
     });
-    for (const { uuid } of okta.append(200)) ledger.send(uuid);
+    okta.append(200);
     for (const share of [0.3, 0.6]) {
       await service.waitFor(() => ledger.counts.accepted >= share * LINES, { what: `${share} of the events` });
       await service.kill(PROGRAM, 'SIGKILL');
       ledger.life++;
     }
-    for (const { uuid } of okta.append(200)) ledger.send(uuid);
-    await service.waitFor(() => ledger.outstanding === 0, { timeoutMs: 40_000, what: 'all events' });
-    expect(ledger.counts.missing).toEqual([]);
+    okta.append(200);
+    const allArrived = async () => {
+      for (const letter of await linesBelow(reference.bucket, 'flicker/e2e/Shipper/dlq/')) {
+        ledger.park(deadLetter.parse(letter).event.line);
+      }
+      return ledger.counts.missing.length === 0 && (await archived()).length >= okta.events.length;
+    };
+    await service.waitFor(allArrived, { timeoutMs: 40_000, what: 'all events' });
+    expect(ledger.counts.parked).toBeGreaterThan(0);
     expect(ledger.problems).toEqual([]);
+    // Numbered objects: killed or not, each event is there once.
+    expect((await archived()).sort()).toEqual(okta.events.map(({ uuid }) => uuid).sort());
 
-    await service.kill(PROGRAM, 'SIGTERM');
-    await service.waitFor((now) => now.stoppedTasks().length > 0, { what: 'the task to stop' });
-    expect(service.stoppedTasks()[0]?.containers[PROGRAM]?.exitCode).toBe(0);
+    await service.stop();
+    expect(service.stoppedTasks().at(-1)?.containers[PROGRAM]?.exitCode).toBe(0);
 
     const stored = await s3.send(new GetObjectCommand({ Bucket: reference.bucket, Key: reference.registryKey }));
     const document = z
@@ -124,6 +149,26 @@ describe('the reference app, deployed by the CDK CLI', () => {
     expect(document).toMatchObject({ format: 2, clusterId: 'e2e/Shipper' });
     expect(document.lease.epoch).toBeGreaterThanOrEqual(3);
   });
+
+  const linesBelow = async (bucket: string, prefix: string): Promise<unknown[]> => {
+    const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: prefix }));
+    const texts = Contents.map(async ({ Key = '' }) => {
+      const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key }));
+      const bytes = Buffer.from((await Body?.transformToByteArray()) ?? []);
+      return (Key.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8');
+    });
+    return (await Promise.all(texts)).flatMap((text) =>
+      text
+        .split('\n')
+        .filter(Boolean)
+        .map((line): unknown => JSON.parse(line)),
+    );
+  };
+  const archived = async () =>
+    (await linesBelow(ARCHIVE.bucket, ARCHIVE.prefix)).flatMap((record) => {
+      const parsed = z.object({ line: z.string() }).safeParse(record);
+      return parsed.success ? [parsed.data.line] : [];
+    });
 
   test('the calls that the program made are the calls of its contract', () => {
     const recorded = (service?.lines() ?? []).flatMap(({ line }) => {
@@ -177,6 +222,7 @@ function configOf(api: string, endpoint: string): FlickerConfigInput {
         start_at: 'beginning',
         polling_frequency_ms: 50,
         flush_interval_ms: 100,
+        batch_max_events: 100,
         destination: { type: 'http', endpoint },
       },
     ],
@@ -193,7 +239,7 @@ function configOf(api: string, endpoint: string): FlickerConfigInput {
         pagination: { pagination_type: 'link', limit_param: 'limit', page_size: 100 },
         polling_frequency_ms: 100,
         flush_interval_ms: 100,
-        destination: { type: 'http', endpoint },
+        destination: { type: 's3', ...ARCHIVE, compression: true },
       },
     ],
   };

@@ -132,6 +132,13 @@ export async function tortureRun(options: TortureOptions): Promise<TortureReport
         `kill ${kill} of ${options.kills} (${hit}): ${ledger.counts.accepted} of ${ledger.counts.sent} events`,
       );
     }
+    // The strikes came early: what is left to send goes through the last life.
+    while (ledger.counts.sent < options.events) {
+      traffic.begin();
+      traffic.burst();
+      if (random.chance(0.02)) traffic.rotate();
+      await delay(2);
+    }
     return await finish(flicker, s3, ledger, kills, proxy);
   } finally {
     await receiver.stop();
