@@ -19,6 +19,8 @@ export interface Records {
 export interface Batch {
   readonly records: Records;
   readonly after: StateChange;
+  /** The state after it must be saved before anything later is sent. */
+  readonly sealed: boolean;
 }
 
 /** The parts of a record that are the same for every line of a file. Made by `recordFrame`. */
@@ -64,6 +66,7 @@ export class BatchBuilder {
   private words: Int32Array | undefined;
   /** Whether a line was turned away. */
   private refused = false;
+  private sealed = false;
 
   constructor(
     private readonly maxEvents: number,
@@ -83,7 +86,7 @@ export class BatchBuilder {
 
   /** True when the batch must be taken before more is added. */
   get full(): boolean {
-    return this.refused || this.ends.length >= this.maxEvents || this.used - 1 >= this.maxBytes;
+    return this.refused || this.sealed || this.ends.length >= this.maxEvents || this.used - 1 >= this.maxBytes;
   }
 
   /** False when a record of about this many bytes should wait for the next batch. An empty batch takes any record. */
@@ -135,17 +138,26 @@ export class BatchBuilder {
     if (change.position) this.position = change.position;
   }
 
+  /**
+   * Ends the batch here: the state after it is saved before anything later is sent. For what later events are named by: a
+   * restart must find it.
+   */
+  seal(): void {
+    this.sealed = true;
+  }
+
   /** The batch so far; the builder starts a new one. */
   take(): Batch {
     const { files, position } = this;
     const after = { ...(files && { files }), ...(position && { position }) };
-    const batch = { records: new EncodedRecords(this.bytes, 1, this.ends), after };
+    const batch = { records: new EncodedRecords(this.bytes, 1, this.ends), after, sealed: this.sealed };
     this.bytes = Buffer.allocUnsafe(this.bytes.length);
     this.used = 1;
     this.ends = [];
     this.files = undefined;
     this.position = undefined;
     this.refused = false;
+    this.sealed = false;
     return batch;
   }
 

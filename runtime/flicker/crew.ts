@@ -113,7 +113,10 @@ async function member(plan: Plan, context: CrewContext): Promise<Member> {
         signals,
         status,
         config.retry.max_delay_ms,
-      ),
+      ).finally(() => {
+        // What has ended is not stuck: a fenced instance stays live, or its restart would fence the new owner.
+        status.movesBy = Number.POSITIVE_INFINITY;
+      }),
     close: () => destination.close(),
   };
 }

@@ -235,7 +235,18 @@ async function fill(
 
 async function ship(context: WorkerContext, batch: Batch, abort: AbortSignal, status: WorkerStatus): Promise<void> {
   const { count } = batch.records;
-  if (count === 0) return settle(context, batch.after, 0, false);
+  if (count > 0) await deliverBatch(context, batch, abort, status);
+  else settle(context, batch.after, 0, false);
+  if (batch.sealed) await context.commits.commit(abort);
+}
+
+async function deliverBatch(
+  context: WorkerContext,
+  batch: Batch,
+  abort: AbortSignal,
+  status: WorkerStatus,
+): Promise<void> {
+  const { count } = batch.records;
   const numbered = context.destination.recover !== undefined;
   status.movesBy = Number.POSITIVE_INFINITY; // the registry's saver has bounds of its own
   await context.commits.reserve(count, abort);

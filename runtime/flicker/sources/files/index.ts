@@ -27,7 +27,19 @@ export function createFileSource(config: LogFileConfig, context: SourceContext):
     // A chunk in hand may be of a file that was cut.
     reader.reset();
     const ready = new Set([...catalog.files].filter((tail) => tail.final || tail.size > tail.offset));
-    waiting = [...new Set([...waiting, ...ready])].filter((tail) => ready.has(tail));
+    await nameFiles(ready, builder);
+    waiting = [...new Set([...waiting, ...ready])].filter((tail) => ready.has(tail) && tail.idHash !== '');
+  }
+
+  /** Ids begin with what an entry says: it is saved before the first of them is sent, so that a restart gives the same. */
+  async function nameFiles(files: Iterable<Tail>, builder: BatchBuilder): Promise<void> {
+    for (const tail of files) {
+      await catalog.attempt(tail.location, async () => {
+        if (!(await reader.name(tail))) return;
+        builder.advance({ files: catalog.entry(tail) });
+        builder.seal();
+      });
+    }
   }
 
   /** Reads one chunk of a file. @returns whether the builder has room for more */

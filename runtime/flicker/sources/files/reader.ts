@@ -2,7 +2,7 @@ import { longLines } from '../../../../contract/flicker';
 import type { BatchBuilder } from '../../batch';
 import type { Transform } from '../../filters';
 import type { SourceContext } from '../../source';
-import { FINGERPRINT_BYTES, MARKER_BYTES, readAt, readMarker } from './fingerprint';
+import { FINGERPRINT_BYTES, idHashOf, MARKER_BYTES, readAt, readMarker } from './fingerprint';
 import type { Handles } from './handles';
 import { addLines } from './lines';
 import { frameOf, type Tail } from './tail';
@@ -22,7 +22,6 @@ export interface Turn {
 }
 
 const NEWLINE = 0x0a;
-const noBytes = Buffer.alloc(0);
 const nothing = { read: 0, filtered: 0, advanced: false } as const;
 
 /** Reads files in large chunks, through one buffer. */
@@ -42,7 +41,19 @@ export class Reader {
     this.chunk = undefined;
   }
 
-  /** Adds the lines of one chunk of a file. */
+  /**
+   * Gives a file the hash that its ids begin with, once its first line is complete.
+   * @returns whether that is new
+   */
+  async name(tail: Tail): Promise<boolean> {
+    if (tail.idHash !== '') return false;
+    const prefix = await this.firstLine(tail);
+    if (!prefix) return false;
+    tail.idHash = idHashOf(this.context.nodeId, tail.id, tail.generation, prefix);
+    return true;
+  }
+
+  /** Adds the lines of one chunk of a file that has its id hash. */
   async read(tail: Tail, builder: BatchBuilder): Promise<Turn> {
     if (this.chunk?.tail !== tail) {
       const state = await this.load(tail);
@@ -51,9 +62,7 @@ export class Reader {
     const { chunk } = this;
     if (!chunk) return { ...nothing, state: 'drained' };
     const whole = chunk.end < this.buffer.length;
-    const prefix = await this.firstLine(tail);
-    if (!prefix) return { ...nothing, state: 'drained' };
-    const frame = frameOf(tail, this.context.nodeId, this.context.includeId, prefix);
+    const frame = frameOf(tail, this.context.includeId);
     const part = { bytes: this.buffer, base: chunk.base, end: chunk.end };
     const { at, read, filtered, refused } = addLines(
       builder,
@@ -94,11 +103,11 @@ export class Reader {
     return undefined;
   }
 
-  /** The first line of a file whose id hash is not known yet; undefined while that line is not complete. */
+  /** The first line of a file; undefined while that line is not complete. */
   private async firstLine(tail: Tail): Promise<Buffer | undefined> {
-    if (tail.idHash !== '') return noBytes;
     const handle = await this.handles.get(tail);
-    const prefix = handle ? await readAt(handle, 0, FINGERPRINT_BYTES) : noBytes;
+    if (!handle) return undefined;
+    const prefix = await readAt(handle, 0, FINGERPRINT_BYTES);
     return tail.final || prefix.length === FINGERPRINT_BYTES || prefix.includes(NEWLINE) ? prefix : undefined;
   }
 }

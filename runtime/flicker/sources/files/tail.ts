@@ -1,6 +1,6 @@
 import type { FileEntry } from '../../state';
 import { recordFrame, type RecordFrame } from '../../batch';
-import { idHashOf, markOf, noMark, type Mark } from './fingerprint';
+import { markOf, noMark, type Mark } from './fingerprint';
 
 /** A file that is followed. */
 export interface Tail {
@@ -108,8 +108,7 @@ export function entryOf(tail: Tail, source: string, seenAt: string): FileEntry {
   };
 }
 
-/** The frame of a file's records. The first line must be in `prefix` when the file has no id hash yet. */
-export function frameOf(tail: Tail, nodeId: string, includeId: boolean, prefix: Uint8Array): RecordFrame {
-  if (tail.idHash === '') tail.idHash = idHashOf(nodeId, tail.id, tail.generation, prefix);
+/** The frame of a file's records. The file must have its id hash. */
+export function frameOf(tail: Tail, includeId: boolean): RecordFrame {
   return (tail.frame ??= recordFrame(tail.path, `${tail.idHash}-`, includeId));
 }

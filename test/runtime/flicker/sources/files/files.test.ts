@@ -358,6 +358,24 @@ describe('what cannot be read any more', () => {
     expect(at.state.files).toEqual({});
   });
 
+  test('what ids begin with is saved before the first event that has it', async () => {
+    setup();
+    write(at.path('app.log'), 'one\n');
+    await at.start();
+    const { BatchBuilder } = await import('../../../../../runtime/flicker/batch');
+    const builder = new BatchBuilder(10, 1000);
+    const { signal } = new AbortController();
+    expect(await at.running.fill(builder, signal)).toBe('more');
+    const named = builder.take();
+    expect(named).toMatchObject({ sealed: true, records: { count: 0 } });
+    const [entry] = Object.values(named.after.files ?? {});
+    expect(entry).toMatchObject({ offset: 0, idHash: expect.stringMatching(/^[0-9a-f]{20}$/) as string });
+    await at.running.fill(builder, signal);
+    const read = builder.take();
+    expect(read).toMatchObject({ sealed: false, records: { count: 1 } });
+    expect(read.records.record(0).toString()).toContain(`"id":"${entry?.idHash}-0"`);
+  });
+
   test('a file deleted unread while nobody looked is counted once', async () => {
     setup();
     at.batchEvents = 1;
@@ -365,9 +383,11 @@ describe('what cannot be read any more', () => {
     await at.start();
     const { BatchBuilder } = await import('../../../../../runtime/flicker/batch');
     const builder = new BatchBuilder(1, 1000);
-    await at.running.fill(builder, new AbortController().signal);
     const saved = structuredClone(at.state);
-    Object.assign(saved.files, builder.take().after.files);
+    for (let fills = 0; fills < 2; fills++) {
+      await at.running.fill(builder, new AbortController().signal);
+      Object.assign(saved.files, builder.take().after.files);
+    }
     await at.stop();
     unlink(at.path('app.log'));
     await at.start(saved);
