@@ -4,11 +4,10 @@ import type { AwsSettings } from './aws';
 import type { Logger } from './log';
 
 const CONNECT_TIMEOUT_MS = 3000;
-const REQUEST_TIMEOUT_MS = 30_000;
 
 /**
- * An S3 client that never retries by itself: every caller knows which attempt an answer belongs to. Each call is logged
- * at level debug. The SDK is loaded here and not before.
+ * An S3 client that never retries by itself: every caller knows which attempt an answer belongs to, and says with a signal
+ * how long it may take. Each call is logged at level debug. The SDK is loaded here and not before.
  */
 export async function createS3Client(settings: AwsSettings, log: Logger, region?: string): Promise<S3Client> {
   const { S3Client } = await import('@aws-sdk/client-s3');
@@ -18,7 +17,7 @@ export async function createS3Client(settings: AwsSettings, log: Logger, region?
     ...(settings.endpoint && { endpoint: settings.endpoint }),
     forcePathStyle: settings.forcePathStyle,
     maxAttempts: 1,
-    requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+    requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS },
     // Servers that imitate S3 do not all know the newer checksums (aws-sdk-js-v3 #6810).
     ...(settings.endpoint && {
       requestChecksumCalculation: 'WHEN_REQUIRED' as const,

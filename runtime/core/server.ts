@@ -36,7 +36,7 @@ export async function serveHealth(
     };
     const health = ({ ok, detail }: Health) => answer(ok ? 200 : 503, 'text/plain; charset=utf-8', `${detail}\n`);
     if (request.method !== 'GET' && request.method !== 'HEAD') return answer(405, 'text/plain', 'GET or HEAD only\n');
-    switch (new URL(request.url ?? '/', 'http://localhost').pathname) {
+    switch (request.url?.split('?', 1)[0]) {
       case '/livez':
         return health(pages.live());
       case '/readyz':
@@ -63,7 +63,8 @@ export async function serveHealth(
 
 function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(new Error(`cannot listen on ${host}:${port}: ${error.message}`)));
+    // Not once: an accept that fails later, for want of file handles, must not end the program.
+    server.on('error', (error) => reject(new Error(`cannot listen on ${host}:${port}: ${error.message}`)));
     server.listen(port, host, resolve);
   });
 }
