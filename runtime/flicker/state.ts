@@ -55,6 +55,18 @@ export type Position = SourceEntry['position'];
 export type LegacyState = z.output<typeof legacyState>;
 export type FlickerState = z.output<typeof flickerState>;
 
+/** The state in a registry. @throws Error naming the first field that is wrong */
+export function readState(state: unknown): FlickerState {
+  return parsed(flickerState, state);
+}
+
+function parsed<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
+  const result = schema.safeParse(value, { reportInput: false });
+  if (result.success) return result.data;
+  const [fault] = result.error.issues;
+  throw new Error(`${fault?.path.join('.') || 'the object'}: ${fault?.message ?? 'not a state of flicker'}`);
+}
+
 /** What a settled batch changes in the state. `null` removes a file. */
 export const stateChange = z.object({
   files: z.record(z.string(), fileEntry.nullable()).optional(),
@@ -83,8 +95,8 @@ function ownKey(state: FlickerState, source: string, key: string): string {
 
 const v1 = z.looseObject({ version: z.literal(1), ...legacyState.shape });
 
-/** The state that a version 1 registry stands for. @throws when it is not one */
+/** The state that a version 1 registry stands for. @throws Error naming the first field that is wrong */
 export function upgradeV1(registry: unknown): FlickerState {
-  const { files, api_sources } = v1.parse(registry);
+  const { files, api_sources } = parsed(v1, registry);
   return { sources: {}, files: {}, legacy: { files, api_sources } };
 }

@@ -5,7 +5,8 @@ import { parseDocument } from '../registry/format';
 import { createLocalStore } from '../registry/local-store';
 import { createS3Store } from '../registry/s3-store';
 import type { ObjectStore } from '../registry/store';
-import { flickerState, upgradeV1, type FlickerState } from './state';
+import { defaultTiming, withTimeout } from '../registry/timing';
+import { readState, upgradeV1, type FlickerState } from './state';
 
 /** The store of a registry location: S3 for `s3://bucket/key`, else a local file. @throws Error when the location is incomplete */
 export async function registryStore(location: string, clock: Clock, s3: () => Promise<S3Client>): Promise<ObjectStore> {
@@ -15,14 +16,15 @@ export async function registryStore(location: string, clock: Clock, s3: () => Pr
 }
 
 /** The positions that are stored, for a run that saves none. @throws Error when there is something that cannot be read */
-export async function storedState(store: ObjectStore, signal: AbortSignal): Promise<FlickerState> {
-  const reply = await store.read(signal);
-  if (reply.kind === 'missing') return flickerState.parse({});
+export async function storedState(store: ObjectStore, clock: Clock, signal: AbortSignal): Promise<FlickerState> {
+  const reply = await withTimeout(clock, defaultTiming.attemptTimeoutMs, signal, (limit) => store.read(limit));
+  signal.throwIfAborted();
+  if (reply.kind === 'missing') return readState({});
   if (reply.kind !== 'found') {
     throw new Error(`cannot read the registry ${store.location}: ${'reason' in reply ? reply.reason : reply.kind}`);
   }
   const parsed = parseDocument(reply.body);
-  if (parsed.kind === 'current') return flickerState.parse(parsed.document.state);
+  if (parsed.kind === 'current') return readState(parsed.document.state);
   if (parsed.kind === 'version-1') return upgradeV1(parsed.json);
   throw new Error(
     `cannot use the registry ${store.location}: ${'reason' in parsed ? parsed.reason : `format ${parsed.format} is newer`}`,

@@ -21,6 +21,8 @@ export interface OpenRegistryOptions extends Omit<LeaseContext, 'timing' | 'rand
   readonly allowReset?: boolean;
   /** Makes a state of a file of version 1. @default such a file is refused */
   readonly upgrade?: (json: Readonly<Record<string, unknown>>) => State;
+  /** Looks at the stored state before anything is written over it, and throws when the program cannot use it. */
+  readonly check?: (state: State) => unknown;
   readonly timing?: Partial<RegistryTiming>;
   /** @default Math.random */
   readonly random?: () => number;
@@ -111,6 +113,7 @@ export async function openRegistry(options: OpenRegistryOptions): Promise<Regist
       answer: written.kind,
     });
   }
+  signal?.throwIfAborted();
   throw refuse(problem);
 }
 
@@ -159,6 +162,11 @@ function nextBase(body: Uint8Array, etag: string, options: OpenRegistryOptions):
       const expected = options.clusterId;
       if (expected !== undefined && document.clusterId !== '' && document.clusterId !== expected) {
         return { kind: 'other-cluster', stored: document.clusterId, expected };
+      }
+      try {
+        options.check?.(document.state);
+      } catch (error) {
+        return { kind: 'unparsable', reason: error instanceof Error ? error.message : String(error) };
       }
       const { host, owner, state } = document.lease;
       const text =
