@@ -63,7 +63,11 @@ const flagText = z.union([z.boolean(), z.enum(['true', 'false', '1', '0'])]);
 /** The process settings, from variables and flags (texts) or from code (values). The config is parsed apart. */
 export const flickerProcessSchema = strictObject({
   track: flagText.default(false).transform((value) => value === true || value === 'true' || value === '1'),
-  registryFile: z.string().min(1).default('.flicker-registry.json'),
+  registryFile: z
+    .string()
+    .regex(/^(?!s3:\/\/)|^s3:\/\/[^/]+\/./, { error: 'expected s3://bucket/key or a path' })
+    .min(1)
+    .default('.flicker-registry.json'),
   clusterId: z.string().min(1).optional(),
   nodeId: z.string().min(1).optional(),
   port: z.coerce.number().int().min(0).max(65_535).default(8080),

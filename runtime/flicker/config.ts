@@ -9,7 +9,7 @@ import {
   type FlickerConfig,
   type SettingsMode,
 } from '../../contract';
-import { errorCode } from '../core/errors';
+import { errorCode, errorText } from '../core/errors';
 import { createTransform } from './filters';
 
 export interface LoadedConfig {
@@ -49,10 +49,12 @@ export function parseConfig(
   if (document.errors.length > 0) {
     throw new SettingsError(
       `the config ${origin} is not YAML`,
-      document.errors.map((error) => `line ${text.slice(0, error.pos[0]).split('\n').length}: ${error.message}`),
+      document.errors.map(
+        ({ pos, message }) => `line ${text.slice(0, pos[0]).split('\n').length}: ${withoutText(message)}`,
+      ),
     );
   }
-  const written: unknown = document.toJS() ?? {};
+  const written = valueOf(document, origin);
   const { value, unset, malformed } = expandReferences(written, env);
   const problems = [
     ...(allowUnset
@@ -74,6 +76,21 @@ export function parseConfig(
     hash: createHash('sha256').update(JSON.stringify(written)).digest('hex').slice(0, 16),
     unset: [...new Set(unset.map(({ name }) => name))],
   };
+}
+
+/** What the parser says quotes the text after a colon: it may be a secret. */
+function withoutText(message: string): string {
+  return message.replace(/: .*/s, '');
+}
+
+function valueOf(document: ReturnType<typeof parseDocument>, origin: string): unknown {
+  try {
+    return document.toJS() ?? {};
+  } catch (error) {
+    throw new SettingsError(`the config ${origin} is not YAML`, [
+      `${withoutText(errorText(error))}; a text that begins with * must be quoted`,
+    ]);
+  }
 }
 
 function checkPatterns(config: FlickerConfig, origin: string): void {

@@ -27,7 +27,7 @@ import { assemble, dismiss, type Member } from './crew';
 import { createFlickerMetrics, type FlickerMetrics } from './metrics';
 import { defaultNodeId } from './node-id';
 import { reportProgress } from './progress';
-import { flickerState, upgradeV1, type FlickerState } from './state';
+import { readState, upgradeV1, type FlickerState } from './state';
 import { registryStore, storedState } from './stores';
 import type { WorkerSignals } from './worker';
 
@@ -52,15 +52,18 @@ type Tracking =
   | { readonly kind: 'registry'; readonly registry: Registry; readonly saver: Saver; readonly state: FlickerState }
   | { readonly kind: 'memory'; readonly state: FlickerState };
 
+/** How long it may take that everything ends which was aborted. */
+const ABORT_MS = 300;
+
 /** Runs flicker until it is asked to stop; the result is the exit code. @throws StartError */
 export async function runFlicker(options: RunOptions): Promise<number> {
   const { settings, loaded, log, once, dryRun } = options;
   const { config } = loaded;
-  const stop = stopSignal();
-  const served = createFlickerMetrics();
-  const { metrics } = served;
   const aws = orStartError(() => readAwsSettings(options.env));
   const s3 = clientsByRegion(aws, log);
+  const served = createFlickerMetrics();
+  const { metrics } = served;
+  const stop = stopSignal();
   const registryLocation = settings.track ? settings.registryFile : undefined;
 
   let members: readonly Member[] = [];
@@ -100,7 +103,7 @@ export async function runFlicker(options: RunOptions): Promise<number> {
       throw new StartError(error.message, { cause: error });
     throw error;
   } finally {
-    await dismiss(members, log);
+    await within(dismiss(members, log), ABORT_MS, () => {});
     await server?.close();
     stop.dispose();
   }
@@ -113,9 +116,9 @@ async function openState(
   signal: AbortSignal,
   metrics: FlickerMetrics,
 ): Promise<Tracking> {
-  if (location === undefined) return { kind: 'memory', state: flickerState.parse({}) };
+  if (location === undefined) return { kind: 'memory', state: readState({}) };
   const store = await registryStore(location, clock, s3);
-  if (dryRun) return { kind: 'memory', state: await storedState(store, signal) };
+  if (dryRun) return { kind: 'memory', state: await storedState(store, clock, signal) };
   const registry = await openRegistry({
     store,
     clock,
@@ -126,10 +129,11 @@ async function openState(
     writerVersion: version,
     allowReset,
     upgrade: upgradeV1,
+    check: readState,
     signal,
     ...(settings.clusterId !== undefined && { clusterId: settings.clusterId }),
   });
-  const state = flickerState.parse(registry.loaded);
+  const state = readState(registry.loaded);
   const { save_interval_ms, heartbeat_interval_ms, max_unsaved_events } = loaded.config.registry;
   const saver = new Saver({
     registry,
@@ -170,8 +174,8 @@ async function work(
     void tracking.registry.ended.then((reason) => {
       end = reason;
       setNotReady(describeLeaseEnd(reason));
-      metrics.fenced.set({}, 1);
-      abort.abort(new Stopping('the new owner of the registry'));
+      if (reason.kind === 'fenced') metrics.fenced.set({}, 1);
+      abort.abort(new Stopping('the end of the lease'));
     });
     tracking.saver.run().catch((error: unknown) => abort.abort(error));
   }
@@ -181,9 +185,11 @@ async function work(
   await Promise.race([once ? running : aborted(stop), aborted(stop), aborted(abort.signal)]);
   const stopBy = clock.monotonic() + config.shutdown_timeout_ms;
   if (stop.aborted) log.info(flickerEvents.draining, 'stopping: sends what was read, saves and exits');
-  await within(running, Math.max(0, config.shutdown_timeout_ms - FINAL_SAVE_MS), () => {
-    if (stop.aborted || end) abort.abort(new Stopping('the end of the shutdown time-out'));
-  });
+  const stopped = await within(running, Math.max(0, config.shutdown_timeout_ms - FINAL_SAVE_MS), () =>
+    abort.abort(new Stopping('the end of the shutdown time-out')),
+  );
+  // What is under way there counts as not delivered.
+  if (!stopped) log.warn(flickerEvents.failed, 'a source or its destination hangs and cannot be stopped');
 
   let code: number = members.some((member) => once && member.status.failed) ? flickerExit.failed : flickerExit.ok;
   if (end === undefined && tracking.kind === 'registry') {
@@ -225,13 +231,19 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Waits for a promise; after `ms` calls `late` and waits on. */
-async function within(promise: Promise<unknown>, ms: number, late: () => void): Promise<void> {
-  const timer = setTimeout(late, ms);
+/** Waits for a promise. After `ms` calls `late`, and soon after that waits no more. Tells whether the promise was kept. */
+async function within(promise: Promise<unknown>, ms: number, late: () => void): Promise<boolean> {
+  const kept = new AbortController();
+  const bound = async () => {
+    await clock.sleep(ms, kept.signal);
+    late();
+    await clock.sleep(ABORT_MS, kept.signal);
+    return false;
+  };
   try {
-    await promise;
+    return await Promise.race([promise.then(() => true), bound()]);
   } finally {
-    clearTimeout(timer);
+    kept.abort();
   }
 }
 

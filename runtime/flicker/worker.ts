@@ -46,7 +46,10 @@ export interface WorkerSignals {
 
 /** What a worker shows of itself. */
 export interface WorkerStatus {
-  /** Monotonic time by which the loop must have turned; it is stuck when that has passed. */
+  /**
+   * Monotonic time by which the loop must have turned; it is stuck when that has passed. Infinite while it waits for a
+   * delivery or a save: those have time-outs of their own, and may go on for as long as a destination is down.
+   */
   movesBy: number;
   /** Why the last poll failed; empty after a good one. */
   problem: string;
@@ -63,7 +66,7 @@ class Superseded extends Error {
   }
 }
 
-/** Longest time that one turn of the loop, or one attempt to deliver, may take before the source counts as stuck. */
+/** Longest time that one turn of the loop may take before the source counts as stuck. */
 const TURN_MS = 300_000;
 
 /**
@@ -71,11 +74,12 @@ const TURN_MS = 300_000;
  * when the destination is down nothing more is read.
  */
 export async function runWorker(context: WorkerContext, signals: WorkerSignals, status: WorkerStatus): Promise<void> {
+  status.movesBy = Number.POSITIVE_INFINITY;
   await catchUp(context, signals.abort, status);
   for (;;) {
     const source = context.createSource();
     try {
-      await start(context, source, signals.drain);
+      await start(context, source, signals.drain, status);
       return await readAndSend(context, source, signals, status);
     } catch (error) {
       if (!(error instanceof Superseded)) {
@@ -86,6 +90,7 @@ export async function runWorker(context: WorkerContext, signals: WorkerSignals, 
       await context.commits.commit(signals.abort);
       settle(context, error.after, 0, true);
     } finally {
+      status.movesBy = Number.POSITIVE_INFINITY;
       await source.close();
     }
   }
@@ -101,7 +106,6 @@ async function catchUp(context: WorkerContext, signal: AbortSignal, status: Work
   await context.commits.commit(signal);
 }
 
-/** While a destination is down the source is not stuck: each wait says until when. */
 function deliveryContext(context: WorkerContext, signal: AbortSignal, status: WorkerStatus): DeliveryContext {
   const { clock, destination, deadLetters, retry, log, metrics } = context;
   return {
@@ -111,13 +115,7 @@ function deliveryContext(context: WorkerContext, signal: AbortSignal, status: Wo
     log,
     metrics,
     signal,
-    clock: {
-      ...clock,
-      sleep: (ms, until) => {
-        status.movesBy = clock.monotonic() + ms + TURN_MS;
-        return clock.sleep(ms, until);
-      },
-    },
+    clock,
     onPaused: (reason) => {
       status.failed = true;
       if (context.once) throw new Error(`could not be delivered: ${reason}`);
@@ -125,8 +123,10 @@ function deliveryContext(context: WorkerContext, signal: AbortSignal, status: Wo
   };
 }
 
-async function start(context: WorkerContext, source: Source, signal: AbortSignal): Promise<void> {
+async function start(context: WorkerContext, source: Source, signal: AbortSignal, status: WorkerStatus): Promise<void> {
+  status.movesBy = context.clock.monotonic() + TURN_MS;
   const change = await source.start(context.state, signal);
+  status.movesBy = Number.POSITIVE_INFINITY;
   const first = !context.state.sources[context.name];
   if (first) newEntry(context);
   applyChange(context.state, context.name, change);
@@ -160,6 +160,7 @@ async function readAndSend(
   let filledSince = clock.monotonic();
   let pollAt = 0;
   const sent = async () => {
+    status.movesBy = Number.POSITIVE_INFINITY;
     await sending;
     sending = undefined;
     if (failure) throw failure.error;
@@ -192,11 +193,13 @@ async function readAndSend(
       const wait = builder.dirty
         ? Math.min(read.waitMs, Math.max(0, settings.flush_interval_ms - waited))
         : read.waitMs;
+      status.movesBy = clock.monotonic() + wait + TURN_MS;
       await clock.sleep(Math.max(wait, 1), drain).catch(rethrowUnless(drain));
     }
     if (builder.dirty) await send();
     await sent();
   } finally {
+    status.movesBy = Number.POSITIVE_INFINITY;
     await sending;
   }
 }
@@ -248,9 +251,7 @@ async function deliverBatch(
 ): Promise<void> {
   const { count } = batch.records;
   const numbered = context.destination.recover !== undefined;
-  status.movesBy = Number.POSITIVE_INFINITY; // the registry's saver has bounds of its own
   await context.commits.reserve(count, abort);
-  status.movesBy = context.clock.monotonic() + TURN_MS;
   let settled = false;
   try {
     const outcome = await deliver(
