@@ -144,7 +144,6 @@ async function keepRunning(
       }
       log.error(flickerEvents.sourceFailed, `source starts again from its saved position: ${reason}`, { source: name });
       context.metrics.sourceErrors.inc({ source: name });
-      status.movesBy = Number.POSITIVE_INFINITY;
       try {
         await clock.sleep(pauseMs, signals.drain);
       } catch {

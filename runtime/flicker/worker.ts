@@ -68,6 +68,8 @@ class Superseded extends Error {
 
 /** Longest time that one turn of the loop may take before the source counts as stuck. */
 const TURN_MS = 300_000;
+/** Shortest wait after a poll that failed. */
+const LEAST_RETRY_MS = 1000;
 
 /**
  * Reads one source and delivers its events until it is told to stop. While one batch is under way the next is read;
@@ -232,7 +234,9 @@ async function fill(
     metrics.sourceErrors.inc(labels);
     if (status.problem !== error.message) log.warn(flickerEvents.sourceFailed, error.message, labels);
     status.problem = error.message;
-    return idleFor(error.retryAfterMs ?? settings.polling_frequency_ms);
+    // "Retry-After: 0", again and again, must not become a storm of requests.
+    const least = Math.min(settings.polling_frequency_ms, LEAST_RETRY_MS);
+    return idleFor(Math.max(error.retryAfterMs ?? settings.polling_frequency_ms, least));
   }
 }
 
