@@ -25,6 +25,8 @@ const QUIET_MS = 60_000;
 const FORGET_MS = 3_600_000;
 /** Entries of other nodes are kept for this long. */
 const FORGET_NODE_MS = 7 * 24 * 3_600_000;
+/** File times lag behind the clock, by the kernel's tick. */
+const CLOCK_SLACK_MS = 1000;
 /** Files named when several cannot be read. */
 const MAX_PROBLEMS = 5;
 
@@ -41,6 +43,10 @@ interface Poll {
   readonly left: Map<string, number>;
   /** Files whose content is no longer what was followed. */
   readonly cut: { readonly old: Tail; readonly file: FileStat }[];
+}
+
+function leftSince(poll: Poll, path: string, since: number): void {
+  poll.left.set(path, Math.min(since, poll.left.get(path) ?? since));
 }
 
 /** Which files there are, which of them are known under another name, and which were cut, replaced or deleted. */
@@ -160,7 +166,7 @@ export class Catalog {
       tail.gone = false;
       if (file.path !== tail.location) {
         this.report.rotated(tail, 'renamed');
-        if (tail.location === tail.path) poll.left.set(tail.path, file.modified);
+        if (tail.location === tail.path) leftSince(poll, tail.path, file.modified);
         tail.location = file.path;
       }
     } else if (handle) {
@@ -169,7 +175,7 @@ export class Catalog {
       file = await statHandle(handle, tail.location);
     } else {
       poll.lost.add(tail);
-      poll.left.set(tail.path, tail.seenAt);
+      leftSince(poll, tail.path, tail.seenAt - CLOCK_SLACK_MS);
       return;
     }
     if (file.version !== tail.verified) {
@@ -186,6 +192,7 @@ export class Catalog {
       tail.final = false;
     }
     tail.size = file.size;
+    tail.seenAt = this.context.clock.now();
     const wait = tail.gone ? QUIET_MS : FORGET_MS;
     if ((tail.gone || tail.rotated) && now - tail.changedAt >= wait) tail.final = true;
   }
@@ -193,9 +200,10 @@ export class Catalog {
   /** Files that had a name after the one that was followed, and were rotated away before anybody looked. */
   private async catchUp(path: string, since: number, poll: Poll): Promise<void> {
     for (const file of rotatedSince(path, since, await poll.folder(path))) {
-      if (this.tails.has(file.id) || this.departed.has(file.id) || poll.found.has(file.id)) continue;
+      const before = this.departed.get(file.id);
+      if (this.tails.has(file.id) || poll.found.has(file.id) || (before && !before.replaced)) continue;
       if (await this.isCopy(file, poll)) continue;
-      await this.follow(newTail(file, this.now, { path }), file);
+      await this.follow(newTail(file, this.now, { path, generation: this.nextGeneration(file.id) }), file);
     }
   }
 
@@ -219,6 +227,8 @@ export class Catalog {
     if (copy) this.adopt(copy, old);
     this.report.missed(old, copy ? Math.max(old.offset, copy.size) : old.offset);
     await this.handles.close(old);
+    // It may have been cut more than once: then what stood in it between the cuts is in files of its own.
+    leftSince(poll, old.path, copy?.modified ?? old.seenAt - CLOCK_SLACK_MS);
     if (file.size === 0 && poll.found.has(file.id)) await this.begin(file);
   }
 

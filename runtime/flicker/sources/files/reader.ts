@@ -2,7 +2,7 @@ import { longLines } from '../../../../contract/flicker';
 import type { BatchBuilder } from '../../batch';
 import type { Transform } from '../../filters';
 import type { SourceContext } from '../../source';
-import { FINGERPRINT_BYTES, idHashOf, MARKER_BYTES, readAt, readMarker } from './fingerprint';
+import { FINGERPRINT_BYTES, idHashOf, markOf, MARKER_BYTES, readAt, readMarker } from './fingerprint';
 import type { Handles } from './handles';
 import { addLines } from './lines';
 import { frameOf, type Tail } from './tail';
@@ -50,6 +50,8 @@ export class Reader {
     const prefix = await this.firstLine(tail);
     if (!prefix) return false;
     tail.idHash = idHashOf(this.context.nodeId, tail.id, tail.generation, prefix);
+    // The file may have grown since it was verified, and what is saved now must be enough to know it again.
+    if (prefix.length > tail.fingerprint.bytes) tail.fingerprint = markOf(prefix);
     return true;
   }
 

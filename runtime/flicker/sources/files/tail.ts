@@ -26,7 +26,7 @@ export interface Tail {
   gone: boolean;
   /** The glob does not name it any more. */
   rotated: boolean;
-  /** When its entry was written, in milliseconds since the epoch. */
+  /** When it was last seen, in milliseconds since the epoch. */
   seenAt: number;
   /** When it was last seen to change, on the monotonic clock. */
   changedAt: number;
