@@ -3,7 +3,11 @@ import tseslint from 'typescript-eslint';
 /** Imports that a room must not make: room, what it may not name, why. A file takes every wall of each room it stands in. */
 const walls = [
   { room: 'contract', regex: '^(?!\\.|zod$)', message: 'contract imports nothing but the schema library' },
-  { room: 'contract', regex: '/(lib|runtime|dev|bin|test)/', message: 'contract imports nothing but the schema library' },
+  {
+    room: 'contract',
+    regex: '/(lib|runtime|dev|bin|test)/',
+    message: 'contract imports nothing but the schema library',
+  },
   { room: 'lib', regex: '/(runtime|dev|bin|test)/', message: 'lib and runtime meet only in contract' },
   { room: 'runtime', regex: '/(lib|dev|bin|test)/', message: 'lib and runtime meet only in contract' },
   { room: 'runtime', regex: '^(aws-cdk-lib|constructs|cdk8s)', message: 'lib and runtime meet only in contract' },

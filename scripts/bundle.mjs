@@ -12,7 +12,10 @@ export const programs = { flicker: 'runtime/flicker/main.ts' };
  * the same sources give the same bytes everywhere.
  * @returns the files that went in, relative to the tree
  */
-export async function bundle(program, { root = ROOT, outfile = join(root, `dist/runtime/${program}/${program}.mjs`) } = {}) {
+export async function bundle(
+  program,
+  { root = ROOT, outfile = join(root, `dist/runtime/${program}/${program}.mjs`) } = {},
+) {
   const { metafile } = await build({
     metafile: true,
     absWorkingDir: root,

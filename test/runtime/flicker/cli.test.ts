@@ -10,12 +10,14 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 async function flicker(args: readonly string[], env: Record<string, string> = {}) {
   let out = '';
   let err = '';
-  const take = (keep: (text: string) => void) => (text: string | Uint8Array, ...rest: unknown[]) => {
-    keep(typeof text === 'string' ? text : Buffer.from(text).toString());
-    const written = rest.at(-1);
-    if (typeof written === 'function') written();
-    return true;
-  };
+  const take =
+    (keep: (text: string) => void) =>
+    (text: string | Uint8Array, ...rest: unknown[]) => {
+      keep(typeof text === 'string' ? text : Buffer.from(text).toString());
+      const written = rest.at(-1);
+      if (typeof written === 'function') written();
+      return true;
+    };
   const stdout = jest.spyOn(process.stdout, 'write').mockImplementation(take((text) => (out += text)));
   const stderr = jest.spyOn(process.stderr, 'write').mockImplementation(take((text) => (err += text)));
   try {
