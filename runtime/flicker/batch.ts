@@ -90,7 +90,7 @@ export class BatchBuilder {
   }
 
   /** False when a record of about this many bytes should wait for the next batch. An empty batch takes any record. */
-  fits(bytes: number): boolean {
+  private fits(bytes: number): boolean {
     return this.ends.length === 0 || (this.ends.length < this.maxEvents && this.used - 1 + bytes <= this.maxBytes);
   }
 
@@ -125,11 +125,13 @@ export class BatchBuilder {
     return this.close(frame, from + this.bytes.write(json, from) - 1, number);
   }
 
-  /** Adds a record of texts, whether it fits or not. */
-  addText(path: string, line: string, id: string | undefined): void {
+  /** As `addLine`, for a record of texts. */
+  addText(path: string, line: string, id: string | undefined): boolean {
     const record = JSON.stringify(id === undefined ? { path, line } : { path, line, id });
+    if (!this.fits(Buffer.byteLength(record) + 1)) return this.refuse();
     this.reserve(record.length * 3 + 1);
     this.finish(this.used + this.bytes.write(record, this.used) - 1);
+    return true;
   }
 
   /** What the state becomes once everything added so far is settled. */

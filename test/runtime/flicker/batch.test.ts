@@ -64,6 +64,24 @@ test('lines given as text become the same bytes', () => {
   ]);
 });
 
+test('a record that does not fit is turned away whole, and the batch must be taken then', () => {
+  const line = 'é'.repeat(40);
+  const adds = {
+    addLine: (builder: BatchBuilder) => builder.addLine(frame, Buffer.from(line), 0, 80, 7),
+    addTextLine: (builder: BatchBuilder) => builder.addTextLine(frame, line, 7),
+    addText: (builder: BatchBuilder) => builder.addText('/var/log/app.log', line, 'id'),
+  };
+  for (const add of Object.values(adds)) {
+    const builder = new BatchBuilder(9, 150);
+    expect(add(builder)).toBe(true);
+    expect(builder.full).toBe(false);
+    expect(add(builder)).toBe(false);
+    expect(builder).toMatchObject({ full: true, count: 1 });
+    expect(parse(builder.take().records)).toEqual([expect.objectContaining({ line })]);
+    expect(builder.full).toBe(false);
+  }
+});
+
 test('the scan for escapes looks at every byte, at every alignment', () => {
   fc.assert(
     fc.property(

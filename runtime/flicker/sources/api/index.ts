@@ -18,8 +18,6 @@ const FILTER_MARGIN_MS = 1000;
 /** Equal pages in a row that raise the suspicion that the API does not look at the parameter that pages. */
 const EQUAL_PAGES = 4;
 const FAR_BEYOND = 1_000_000_000;
-/** Bytes of a record beside its line, path and id. */
-const RECORD_BYTES = 32;
 
 /** A page that was read, and how far it was handed on. */
 interface OpenPage {
@@ -208,8 +206,7 @@ export function createApiSource(
         metrics.eventsFiltered.inc(labels);
         continue;
       }
-      if (!builder.fits(Buffer.byteLength(line) + path.length + id.length + RECORD_BYTES)) return false;
-      builder.addText(path, line, context.includeId ? id : undefined);
+      if (!builder.addText(path, line, context.includeId ? id : undefined)) return false;
     }
     return true;
   }
