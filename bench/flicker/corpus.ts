@@ -30,7 +30,8 @@ const mixed: MakeLine = (n) => {
     const request = { path: `/api/v1/items/${n}`, method: 'GET', status: 200, ip: `10.0.${n % 256}.17` };
     return `${JSON.stringify({ time: time(n), level: 'info', msg, user: `user${n % 997}@example.com`, request })}\n`;
   }
-  if (kind < 15) return `${time(n)} Information 4624 ~ An account was successfully logged on. Account: CORP\\user${n % 997}\r\n`;
+  if (kind < 15)
+    return `${time(n)} Information 4624 ~ An account was successfully logged on. Account: CORP\\user${n % 997}\r\n`;
   if (kind < 18) return `${time(n)} INFO ~ ${words} (${n})\n`;
   return `${time(n)} ~ ok ${n}\n`;
 };

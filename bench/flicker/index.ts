@@ -1,22 +1,41 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { flickerBundle } from '../../dev/flicker-process';
+import { shipApi } from './api';
 import { corpusNames, writeCorpus } from './corpus';
-import { pinBench, pinned, startSink } from './process';
+import { show, spread, table } from './figures';
+import { pinBench, pinned, startSink, type Sink } from './process';
+import { busyPuts, idlePuts, startCountedS3 } from './puts';
+import { bareNode, rest, timeToReady } from './resting';
 import { copyLimit, findPeers, flicker } from './subjects';
 import { compare, compareTable } from './throughput';
 
 const usage = `npm run bench -- flicker [options]
   --mb N         megabytes of each corpus (default 400)
   --runs N       runs of everything (default 5)
-  --only PART    throughput, api, startup, idle or puts
-  --profile DIR  writes CPU profiles of flicker there`;
+  --only PART    throughput, start, idle, api or puts
+  --profile DIR  writes CPU profiles of the throughput runs there; they slow flicker down`;
 
-const parts = ['throughput', 'startup', 'idle', 'api', 'puts'] as const;
-type Part = (typeof parts)[number];
+const START_RUNS = 15;
+const IDLE_SECONDS = 20;
+const PUT_SECONDS = 30;
+const API_EVENTS = 100_000;
+
+interface Options {
+  readonly megabytes: number;
+  readonly runs: number;
+  readonly profile: string | undefined;
+}
+
+const parts: Readonly<Record<string, (sink: Sink, folder: string, options: Options) => Promise<void>>> = {
+  throughput,
+  start,
+  idle,
+  api,
+  puts,
+};
 
 /** Measures flicker. Tells the exit code. */
 export async function benchFlicker(args: string[]): Promise<number> {
@@ -25,33 +44,15 @@ export async function benchFlicker(args: string[]): Promise<number> {
     console.error(usage);
     return 2;
   }
+  if (process.platform !== 'linux') throw new Error('the bench reads /proc: run it on Linux');
   if (!existsSync(flickerBundle)) throw new Error('the bundle is not built: run npm run build');
   pinBench();
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
   const sink = await startSink();
   try {
-    for (const part of options.parts) {
-      switch (part) {
-        case 'throughput': {
-          const peers = findPeers();
-          const headline =
-            peers.found.length === 0 ? 'WITHOUT A PEER' : `beside ${peers.found.map(({ name }) => name).join(', ')}`;
-          console.log(`\n## File to HTTP, ${headline}\n`);
-          for (const missing of peers.missing) console.log(`not here: ${missing}`);
-          for (const name of corpusNames) {
-            const corpus = writeCorpus(folder, name, options.megabytes);
-            const nodeArgs = options.profile ? ['--cpu-prof', `--cpu-prof-dir=${options.profile}`] : [];
-            const subjects = [copyLimit, flicker('flicker', undefined, nodeArgs), ...peers.found];
-            const results = await compare(subjects, corpus, sink, options.runs, folder);
-            console.log(`\n### ${name}: ${options.megabytes} MB, ${corpus.lines} lines, ${options.runs} runs\n`);
-            console.log(compareTable(results, copyLimit));
-            rmSync(corpus.file);
-          }
-          break;
-        }
-        default:
-          break;
-      }
+    console.log(`Node ${process.versions.node}; what is measured is ${pinned}.`);
+    for (const [name, part] of Object.entries(parts)) {
+      if (options.only === undefined || options.only === name) await part(sink, folder, options);
     }
     return 0;
   } finally {
@@ -60,7 +61,89 @@ export async function benchFlicker(args: string[]): Promise<number> {
   }
 }
 
-function readOptions(args: string[]) {
+async function throughput(sink: Sink, folder: string, { megabytes, runs, profile }: Options): Promise<void> {
+  const peers = findPeers();
+  const beside =
+    peers.found.length === 0 ? 'WITHOUT A PEER' : `beside ${peers.found.map(({ name }) => name).join(', ')}`;
+  console.log(`\n## File to HTTP, checkpoints on, ${beside}\n`);
+  for (const missing of peers.missing) console.log(`- not here: ${missing}`);
+  const s3 = await startCountedS3();
+  try {
+    const nodeArgs = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
+    const subjects = [copyLimit, flicker('flicker', undefined, nodeArgs), flicker('flicker, registry on S3', s3)];
+    for (const name of corpusNames) {
+      const corpus = writeCorpus(folder, name, megabytes);
+      const results = await compare([...subjects, ...peers.found], corpus, sink, runs, folder);
+      console.log(`\n### ${name}: ${megabytes} MB, ${corpus.lines} lines, median of ${runs} runs (min–max)\n`);
+      console.log(compareTable(results, copyLimit));
+      rmSync(corpus.file);
+    }
+  } finally {
+    await s3.stop();
+  }
+}
+
+async function start(_sink: Sink, folder: string): Promise<void> {
+  const starts = [];
+  const bare = [];
+  for (let run = 0; run < START_RUNS; run++) {
+    bare.push(await bareNode());
+    starts.push(await timeToReady(join(folder, `start-${run}`)));
+  }
+  console.log(`\n## Start-up, median of ${START_RUNS} (min–max), in ms\n`);
+  console.log(
+    table(
+      ['', 'wall', 'CPU'],
+      [
+        [
+          'flicker, spawn to ready',
+          show(spread(starts.map(({ ms }) => ms))),
+          show(spread(starts.map(({ cpuMs }) => cpuMs))),
+        ],
+        ['plain Node, spawn to end', show(spread(bare)), ''],
+      ],
+    ),
+  );
+}
+
+async function idle(_sink: Sink, folder: string): Promise<void> {
+  const { residentMb, cpuPercent } = await rest(join(folder, 'rest'), IDLE_SECONDS);
+  console.log(`\n## Idle for ${IDLE_SECONDS} s\n`);
+  console.log(`${residentMb.toFixed(0)} MB resident, ${cpuPercent.toFixed(2)} % of a core`);
+}
+
+async function api(sink: Sink, folder: string, { runs }: Options): Promise<void> {
+  const results = [];
+  for (let run = 0; run < runs; run++) results.push(await shipApi(API_EVENTS, sink, join(folder, `api-${run}`)));
+  console.log(`\n## API to HTTP: ${API_EVENTS} events, median of ${runs} runs (min–max)\n`);
+  const row = [
+    show(spread(results.map((result) => result.eventsPerSecond))),
+    show(spread(results.map((result) => result.eventsPerCpuSecond))),
+    show(spread(results.map((result) => result.peak))),
+  ];
+  console.log(table(['events/s', 'events per CPU second', 'peak RSS MB'], [row]));
+}
+
+async function puts(sink: Sink, folder: string): Promise<void> {
+  const s3 = await startCountedS3();
+  try {
+    const rows = [
+      ['idle', await idlePuts(s3, sink, folder, PUT_SECONDS)] as const,
+      ['busy: a line every 50 ms', await busyPuts(s3, sink, folder, PUT_SECONDS)] as const,
+    ];
+    console.log('\n## PUTs of the registry\n');
+    console.log(
+      table(
+        ['', 'per hour', 'from'],
+        rows.map(([name, { perHour, formula }]) => [name, perHour.toFixed(0), formula]),
+      ),
+    );
+  } finally {
+    await s3.stop();
+  }
+}
+
+function readOptions(args: string[]): (Options & { readonly only: string | undefined }) | undefined {
   try {
     const { values } = parseArgs({
       args,
@@ -72,10 +155,12 @@ function readOptions(args: string[]) {
       },
     });
     const [megabytes, runs] = [Number(values.mb), Number(values.runs)];
-    const chosen = parts.filter((part) => values.only === undefined || part === values.only);
-    if (!(megabytes >= 1) || !(runs >= 1) || !Number.isInteger(runs) || chosen.length === 0) return undefined;
-    return { megabytes, runs, parts: chosen satisfies Part[], profile: values.profile };
+    const { only, profile } = values;
+    if (!(megabytes >= 1) || !(runs >= 1) || !Number.isInteger(runs) || (only !== undefined && !(only in parts))) {
+      return undefined;
+    }
+    return { megabytes, runs, only, profile };
   } catch {
-    return undefined;
+    return undefined; // an unknown option
   }
 }

@@ -95,7 +95,9 @@ export function findPeers(): Peers {
       continue;
     }
     const version = /\d+\.\d+(\.\d+)?/.exec(asked.stdout)?.[0] ?? '';
-    found.push(peerSubject(`${peer.title} ${version}`, join(peersFolder, folder, peer.config), [binary, ...peer.command]));
+    found.push(
+      peerSubject(`${peer.title} ${version}`, join(peersFolder, folder, peer.config), [binary, ...peer.command]),
+    );
   }
   return { found, missing };
 }

@@ -85,7 +85,10 @@ export function compareTable(results: ReadonlyMap<Subject, readonly Shipping[]>,
     return [
       subject.name,
       show(over((shipping) => shipping.perCpuSecond)),
-      show(over((shipping, run) => shipping.perCpuSecond / (base[run]?.perCpuSecond ?? NaN)), 2),
+      show(
+        over((shipping, run) => shipping.perCpuSecond / (base[run]?.perCpuSecond ?? NaN)),
+        2,
+      ),
       show(over((shipping) => shipping.perSecond)),
       show(over((shipping) => shipping.eventsPerSecond / 1000)),
       show(over((shipping) => shipping.peak)),
