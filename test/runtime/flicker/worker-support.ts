@@ -35,6 +35,8 @@ export class Bench {
   readonly steps: string[] = [];
   /** Lines that there are. */
   available = 0;
+  /** Most lines of one poll. */
+  page = Number.POSITIVE_INFINITY;
   /** Lines that were read. */
   read = 0;
   /** Monotonic times of polls that found nothing more. */
@@ -109,7 +111,7 @@ export class Bench {
       },
       fill: async (builder: BatchBuilder) => {
         await this.onFill();
-        while (at < this.available && !builder.full) {
+        for (const end = at + this.page; at < Math.min(end, this.available) && !builder.full;) {
           builder.addText('/lines', String(++at), `id-${at}`);
           this.read = Math.max(this.read, at);
           builder.advance({ position: { at } });

@@ -123,6 +123,7 @@ describe('a batch is sent', () => {
     const running = bench.start();
     await bench.time.run(500);
     bench.available = 50;
+    bench.page = 10;
     await bench.until(() => bench.lines.length === 50);
     expect(bench.sent).toEqual([1, 49]);
     await stop(bench, running);
