@@ -20,10 +20,11 @@ export interface Receiver {
   stop(): Promise<void>;
 }
 
-/** An HTTP endpoint that takes JSON arrays of records, as flicker sends them, on a free port of loopback. */
+/** An HTTP endpoint that takes JSON arrays of records, as flicker sends them, on a port of loopback, by default a free one. */
 export async function startReceiver(
   onRecords: (records: readonly ReceivedRecord[], accepted: boolean) => void,
   judge: (records: readonly ReceivedRecord[]) => Verdict = () => ({ kind: 'accept' }),
+  port = 0,
 ): Promise<Receiver> {
   let busy = 0;
   const server = createServer((request, response) => {
@@ -53,7 +54,7 @@ export async function startReceiver(
         response.end();
     }
   };
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/ingest`,
     busy: () => busy,
