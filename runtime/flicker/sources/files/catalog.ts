@@ -1,9 +1,10 @@
 import { dirname } from 'node:path';
 import type { FileHandle } from 'node:fs/promises';
 import type { LogFileConfig } from '../../../../contract/flicker';
+import { errorCode } from '../../../core/errors';
 import { SourceError, type SourceContext } from '../../source';
 import type { FileEntry, FlickerState, LegacyState } from '../../state';
-import { errorCode, findFiles, isRotatedName, listFolder, rotatedSince, statFile, type FileStat } from './discover';
+import { findFiles, isRotatedName, listFolder, rotatedSince, statFile, type FileStat } from './discover';
 import {
   beginsWith,
   endOfLastLine,
@@ -146,7 +147,7 @@ export class Catalog {
       await work();
     } catch (error) {
       const code = errorCode(error);
-      if (!(error instanceof SourceError) && code === undefined) throw error;
+      if (!(error instanceof SourceError) && code === '') throw error;
       const problem = error instanceof SourceError ? error.message : `${path} cannot be read: ${code}`;
       if (this.problems.size < MAX_PROBLEMS) this.problems.add(problem);
     }

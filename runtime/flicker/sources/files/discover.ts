@@ -2,6 +2,7 @@ import { constants, type BigIntStats } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
+import { errorCode } from '../../../core/errors';
 import { SourceError } from '../../source';
 
 /** A file as it is on the disk now. */
@@ -14,13 +15,6 @@ export interface FileStat {
   readonly modified: number;
   /** Changes whenever the file was written or truncated. */
   readonly version: string;
-}
-
-/** The code of a system error: `ENOENT`. Undefined for other errors. */
-export function errorCode(error: unknown): string | undefined {
-  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
-    ? error.code
-    : undefined;
 }
 
 export function toFileStat(path: string, stats: BigIntStats): FileStat {
@@ -39,7 +33,7 @@ export async function statFile(path: string): Promise<FileStat | undefined> {
     const stats = await stat(path, { bigint: true });
     return stats.isFile() ? toFileStat(path, stats) : undefined;
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errorCode(error) ?? '')) return undefined;
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errorCode(error))) return undefined;
     throw new SourceError(`${path} cannot be looked at: ${errorCode(error)}; allow the process to search its folder`);
   }
 }
@@ -78,7 +72,7 @@ export async function listFolder(folder: string): Promise<FileStat[]> {
     const entries = await readdir(folder, { withFileTypes: true });
     return await statAll(entries.filter((entry) => entry.isFile()).map((entry) => join(folder, entry.name)));
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return [];
+    if (['ENOENT', 'ENOTDIR'].includes(errorCode(error))) return [];
     if (error instanceof SourceError) throw error;
     throw new SourceError(`${folder} cannot be read: ${errorCode(error)}; allow the process to read this folder`);
   }

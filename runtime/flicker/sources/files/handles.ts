@@ -1,6 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises';
+import { errorCode } from '../../../core/errors';
 import { SourceError } from '../../source';
-import { errorCode, toFileStat, type FileStat } from './discover';
+import { toFileStat, type FileStat } from './discover';
 
 /** Most files kept open, beside deleted ones that can only be read while they are open. */
 const MAX_OPEN = 100;
