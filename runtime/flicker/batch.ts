@@ -1,4 +1,4 @@
-import { isPlain, wordsOf, writeEscaped, writeNumber } from './escape';
+import { viewOf, writeEscaped, writeNumber } from './escape';
 import type { FileEntry, Position, StateChange } from './state';
 
 /** How a request joins records: a JSON array, or one record a line. */
@@ -47,6 +47,9 @@ const OPEN = 0x5b;
 const CLOSE = 0x5d;
 const BRACE = 0x7d;
 
+/** Bytes of the first buffer, and what is free behind a full batch: for the worst case of its last line. */
+const ROOM = 64 * 1024;
+
 /** Shorter than this, a loop is faster than a call that copies. */
 const COPY_FROM = 16;
 
@@ -56,14 +59,15 @@ const COPY_FROM = 16;
  */
 export class BatchBuilder {
   private bytes: Buffer;
+  private view: DataView;
   /** Byte 0 is kept for the bracket of an array. */
   private used = 1;
   private ends: number[] = [];
   private files: Record<string, FileEntry | null> | undefined;
   private position: Position | undefined;
-  /** The chunk of the last line, and its words. */
+  /** The chunk of the last line. */
   private chunk: Buffer | undefined;
-  private words: Int32Array | undefined;
+  private chunkView: DataView | undefined;
   /** Whether a line was turned away. */
   private refused = false;
   private sealed = false;
@@ -72,7 +76,8 @@ export class BatchBuilder {
     private readonly maxEvents: number,
     private readonly maxBytes: number,
   ) {
-    this.bytes = Buffer.allocUnsafe(Math.min(maxBytes, 64 * 1024) + 1);
+    this.bytes = Buffer.allocUnsafe(Math.min(maxBytes, ROOM));
+    this.view = viewOf(this.bytes);
   }
 
   get count(): number {
@@ -101,17 +106,14 @@ export class BatchBuilder {
   addLine(frame: RecordFrame, chunk: Buffer, start: number, end: number, number: number): boolean {
     const length = end - start;
     if (!this.fits(frame.overhead + length)) return this.refuse();
-    if (chunk !== this.chunk) {
+    if (chunk !== this.chunk || !this.chunkView) {
       this.chunk = chunk;
-      this.words = wordsOf(chunk);
+      this.chunkView = viewOf(chunk);
     }
-    const simple = isPlain(chunk, this.words, start, end);
     // Worst case: each byte becomes \u00XX.
-    this.reserve(frame.overhead + (simple ? length : length * 6) + 24);
+    this.reserve(frame.overhead + length * 6 + 24);
     const from = append(this.bytes, this.used, frame.head);
-    const to = simple
-      ? copyRange(this.bytes, from, chunk, start, end)
-      : writeEscaped(this.bytes, from, chunk, start, end);
+    const to = writeEscaped(this.view, from, this.chunkView, start, end);
     return this.close(frame, to, number);
   }
 
@@ -153,7 +155,7 @@ export class BatchBuilder {
     const { files, position } = this;
     const after = { ...(files && { files }), ...(position && { position }) };
     const batch = { records: new EncodedRecords(this.bytes, 1, this.ends), after, sealed: this.sealed };
-    this.bytes = Buffer.allocUnsafe(this.bytes.length);
+    this.use(Buffer.allocUnsafe(Math.min(this.bytes.length, this.maxBytes + ROOM)));
     this.used = 1;
     this.ends = [];
     this.files = undefined;
@@ -188,10 +190,17 @@ export class BatchBuilder {
   }
 
   private reserve(more: number): void {
-    if (this.used + more <= this.bytes.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.used + more));
+    const needed = this.used + more;
+    if (needed <= this.bytes.length) return;
+    // Twice as large each time, but not beyond what a full batch takes.
+    const larger = Buffer.allocUnsafe(Math.max(Math.min(this.bytes.length * 2, this.maxBytes), needed) + ROOM);
     this.bytes.copy(larger, 0, 0, this.used);
-    this.bytes = larger;
+    this.use(larger);
+  }
+
+  private use(bytes: Buffer): void {
+    this.bytes = bytes;
+    this.view = viewOf(bytes);
   }
 }
 
@@ -202,15 +211,6 @@ function append(out: Uint8Array, at: number, bytes: Uint8Array): number {
     return at + bytes.length;
   }
   for (let i = 0; i < bytes.length; i++) out[at++] = bytes[i] as number;
-  return at;
-}
-
-function copyRange(out: Buffer, at: number, bytes: Buffer, start: number, end: number): number {
-  if (end - start >= COPY_FROM) {
-    bytes.copy(out, at, start, end);
-    return at + end - start;
-  }
-  for (let i = start; i < end; i++) out[at++] = bytes[i] as number;
   return at;
 }
 

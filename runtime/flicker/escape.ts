@@ -1,10 +1,5 @@
-const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** 1 for bytes that stand in a JSON string as they are when the text is valid UTF-8. */
-const plain = Uint8Array.from({ length: 256 }, (_, byte) =>
-  byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH ? 1 : 0,
-);
 /** What follows the backslash of a control character; 0 where `\u00XX` is needed. */
 const short = Uint8Array.from({ length: 0x20 }, (_, byte) => {
   const escapes = new Map([
@@ -18,27 +13,38 @@ const short = Uint8Array.from({ length: 0x20 }, (_, byte) => {
 });
 const hex = Buffer.from('0123456789abcdef');
 
-/** The words of 4 bytes of a buffer, for `isPlain`; undefined where they would not be aligned. */
-export function wordsOf(bytes: Uint8Array): Int32Array | undefined {
-  return bytes.byteOffset % 4 === 0 ? new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2) : undefined;
-}
+/** For `writeEscaped`. */
+export const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Whether no byte in `bytes[start, end)` needs an escape in a JSON string. Looks at 4 bytes at once. */
-export function isPlain(bytes: Uint8Array, words: Int32Array | undefined, start: number, end: number): boolean {
+/**
+ * Writes `bytes[start, end)` as the inside of a JSON string, 4 bytes at once where it can: `out` needs 6 bytes for each,
+ * and what stands behind the end is lost. @returns where it ended
+ */
+export function writeEscaped(out: DataView, at: number, bytes: DataView, start: number, end: number): number {
   let i = start;
-  if (words !== undefined) {
-    const aligned = Math.min((start + 3) & ~3, end);
-    for (; i < aligned; i++) if (plain[bytes[i] as number] === 0) return false;
-    const last = end >> 2;
-    for (let at = i >> 2; at < last; at++) if (hasSpecial(words[at] as number) !== 0) return false;
-    i = Math.max(i, last << 2);
+  while (i <= end - 4) {
+    const word = bytes.getInt32(i, true);
+    out.setInt32(at, word, true);
+    const found = specialBytes(word);
+    if (found === 0) {
+      i += 4;
+      at += 4;
+      continue;
+    }
+    const before = (31 - Math.clz32(found & -found)) >> 3;
+    at = writeEscape(out, at + before, bytes.getUint8(i + before));
+    i += before + 1;
   }
-  for (; i < end; i++) if (plain[bytes[i] as number] === 0) return false;
-  return true;
+  for (; i < end; i++) {
+    const byte = bytes.getUint8(i);
+    if (specialBytes(byte | 0x61616100) === 0) out.setUint8(at++, byte);
+    else at = writeEscape(out, at, byte);
+  }
+  return at;
 }
 
-/** Not 0 when one of the 4 bytes is a quote, a backslash or below 0x20. Never 0 for such a word; exact. */
-function hasSpecial(word: number): number {
+/** The high bit of the first of 4 bytes that is a quote, a backslash or below 0x20; later bits may be wrong. 0 for none. */
+function specialBytes(word: number): number {
   const quote = word ^ 0x22222222;
   const backslash = word ^ 0x5c5c5c5c;
   return (
@@ -47,36 +53,18 @@ function hasSpecial(word: number): number {
   );
 }
 
-/** Writes `bytes[start, end)` as the inside of a JSON string. @returns where it ended */
-export function writeEscaped(out: Uint8Array, at: number, bytes: Uint8Array, start: number, end: number): number {
-  for (let i = start; i < end; i++) {
-    const byte = bytes[i] as number;
-    if (plain[byte] === 1) {
-      out[at++] = byte;
-    } else if (byte >= 0x20) {
-      out[at] = BACKSLASH;
-      out[at + 1] = byte;
-      at += 2;
-    } else {
-      at = writeControl(out, at, byte);
-    }
-  }
-  return at;
-}
-
-function writeControl(out: Uint8Array, at: number, byte: number): number {
-  const letter = short[byte] as number;
-  out[at++] = BACKSLASH;
+function writeEscape(out: DataView, at: number, byte: number): number {
+  const letter = byte < 0x20 ? (short[byte] as number) : byte;
+  out.setUint8(at, BACKSLASH);
   if (letter !== 0) {
-    out[at++] = letter;
-    return at;
+    out.setUint8(at + 1, letter);
+    return at + 2;
   }
-  out[at++] = 0x75;
-  out[at++] = 0x30;
-  out[at++] = 0x30;
-  out[at++] = hex[byte >> 4] as number;
-  out[at++] = hex[byte & 15] as number;
-  return at;
+  out.setUint8(at + 1, 0x75);
+  out.setUint16(at + 2, 0x3030);
+  out.setUint8(at + 4, hex[byte >> 4] as number);
+  out.setUint8(at + 5, hex[byte & 15] as number);
+  return at + 6;
 }
 
 /** Writes the decimal digits of a whole number from 0. @returns where they ended */

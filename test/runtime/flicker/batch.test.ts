@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { BatchBuilder, recordFrame, type Records } from '../../../runtime/flicker/batch';
-import { isPlain, wordsOf, writeNumber } from '../../../runtime/flicker/escape';
+import { viewOf, writeEscaped, writeNumber } from '../../../runtime/flicker/escape';
 
 const frame = recordFrame('/var/log/ä"\\.log', 'abc-', true);
 const texts = fc.oneof(
@@ -82,28 +82,30 @@ test('a record that does not fit is turned away whole, and the batch must be tak
   }
 });
 
-test('the scan for escapes looks at every byte, at every alignment', () => {
+test('escapes are those of JSON.stringify, for every byte, at every alignment', () => {
+  const escaped = (data: Uint8Array, start: number, end: number, shift: number) => {
+    const bytes = new Uint8Array(new ArrayBuffer(64), shift, data.length);
+    bytes.set(data);
+    const out = Buffer.alloc(300);
+    return out.toString('latin1', 5, writeEscaped(viewOf(out), 5, viewOf(bytes), start, end));
+  };
+  // Latin-1 shows bytes as they are; JSON.stringify escapes nothing from 0x7f on.
+  const wanted = (data: Uint8Array, start: number, end: number) =>
+    JSON.stringify(Buffer.from(data).toString('latin1', start, end)).slice(1, -1);
+  const bytes = fc.oneof(fc.nat(255), fc.constantFrom(0x22, 0x5c, 0x21, 0x23, 0x5b, 0x5d, 0x1f, 0x20, 0x80, 0xff));
   fc.assert(
-    fc.property(
-      fc.uint8Array({ minLength: 1, maxLength: 40 }),
-      fc.nat(7),
-      fc.nat(40),
-      fc.nat(40),
-      (data, shift, a, b) => {
-        const bytes = new Uint8Array(new ArrayBuffer(64), shift, data.length);
-        bytes.set(data);
-        const [start, end] = [Math.min(a, b, data.length), Math.min(Math.max(a, b), data.length)];
-        const special = bytes.subarray(start, end).some((byte) => byte < 0x20 || byte === 0x22 || byte === 0x5c);
-        expect(isPlain(bytes, wordsOf(bytes), start, end)).toBe(!special);
-      },
-    ),
+    fc.property(fc.array(bytes, { maxLength: 40 }), fc.nat(7), fc.nat(40), fc.nat(40), (list, shift, a, b) => {
+      const data = Uint8Array.from(list);
+      const [start, end] = [Math.min(a, b, data.length), Math.min(Math.max(a, b), data.length)];
+      expect(escaped(data, start, end, shift)).toBe(wanted(data, start, end));
+    }),
     { numRuns: 500 },
   );
   for (let byte = 0; byte < 256; byte++) {
     for (let i = 0; i < 8; i++) {
-      const bytes = new Uint8Array(8).fill(0x61);
-      bytes[i] = byte;
-      expect(isPlain(bytes, wordsOf(bytes), 0, 8)).toBe(byte >= 0x20 && byte !== 0x22 && byte !== 0x5c);
+      const data = new Uint8Array(8).fill(0x61);
+      data[i] = byte;
+      expect(escaped(data, 0, 8, 0)).toBe(wanted(data, 0, 8));
     }
   }
 });
