@@ -1,6 +1,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { layoutOfKey, parseS3Location } from '../../contract';
 import type { Clock } from '../core/clock';
+import { errorText } from '../core/errors';
 import { parseDocument } from '../registry/format';
 import { createLocalStore } from '../registry/local-store';
 import { createS3Store } from '../registry/s3-store';
@@ -23,10 +24,19 @@ export async function storedState(store: ObjectStore, clock: Clock, signal: Abor
   if (reply.kind !== 'found') {
     throw new Error(`cannot read the registry ${store.location}: ${'reason' in reply ? reply.reason : reply.kind}`);
   }
+  const unusable = (reason: string) => new Error(`cannot use the registry ${store.location}: ${reason}`);
   const parsed = parseDocument(reply.body);
-  if (parsed.kind === 'current') return readState(parsed.document.state);
-  if (parsed.kind === 'version-1') return upgradeV1(parsed.json);
-  throw new Error(
-    `cannot use the registry ${store.location}: ${'reason' in parsed ? parsed.reason : `format ${parsed.format} is newer`}`,
-  );
+  switch (parsed.kind) {
+    case 'invalid':
+      throw unusable(parsed.reason);
+    case 'newer':
+      throw unusable(`format ${parsed.format} is newer`);
+    case 'current':
+    case 'version-1':
+      try {
+        return parsed.kind === 'current' ? readState(parsed.document.state) : upgradeV1(parsed.json);
+      } catch (error) {
+        throw unusable(errorText(error));
+      }
+  }
 }
