@@ -19,6 +19,8 @@ const fileEntry = z.looseObject({
   marker: z.object({ bytes: z.int().min(0), hash: z.string() }).optional(),
   /** Size when it was last looked at: what was missed when the file is gone. */
   size: z.int().min(0).optional(),
+  /** When the file was written last, by the file system's clock, in milliseconds. */
+  modified: z.number().optional(),
   /** When the file was found gone. The entry stays for a while, so that a reuse of the inode is told apart. */
   goneAt: z.string().optional(),
   seenAt: z.string(),

@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import type { FileHandle } from 'node:fs/promises';
 import type { LogFileConfig } from '../../../../contract/flicker';
 import { errorCode } from '../../../core/errors';
+import { isDynamicPattern } from 'tinyglobby';
 import { SourceError, type SourceContext } from '../../source';
 import type { FileEntry, FlickerState, LegacyState } from '../../state';
 import { findFiles, isRotatedName, listFolder, rotatedSince, statFile, type FileStat } from './discover';
@@ -17,6 +18,7 @@ import {
   sameUpTo,
 } from './fingerprint';
 import { Handles, statHandle, withFile } from './handles';
+import { Listings } from './listings';
 import { createReport, type Report } from './report';
 import { entryOf, inodeOf, keyOf, newTail, parseKey, tailOf, type Departed, type Tail } from './tail';
 
@@ -27,7 +29,7 @@ const FORGET_MS = 3_600_000;
 /** Entries of other nodes are kept for this long. */
 const FORGET_NODE_MS = 7 * 24 * 3_600_000;
 /** File times lag behind the clock, by the kernel's tick. */
-const CLOCK_SLACK_MS = 1000;
+const CLOCK_SLACK_MS = 50;
 /** Files named when several cannot be read. */
 const MAX_PROBLEMS = 5;
 
@@ -37,17 +39,11 @@ type Changes = Record<string, FileEntry | null>;
 /** What a poll is about to find out. */
 interface Poll {
   readonly found: ReadonlyMap<string, FileStat>;
-  readonly folder: (path: string) => Promise<readonly FileStat[]>;
+  readonly folder: (folder: string) => Promise<readonly FileStat[]>;
   /** Files that cannot be found under any name. */
   readonly lost: Set<Tail>;
-  /** Names that another file has taken, and since when that may be so. */
-  readonly left: Map<string, number>;
   /** Files whose content is no longer what was followed. */
   readonly cut: { readonly old: Tail; readonly file: FileStat }[];
-}
-
-function leftSince(poll: Poll, path: string, since: number): void {
-  poll.left.set(path, Math.min(since, poll.left.get(path) ?? since));
 }
 
 /** Which files there are, which of them are known under another name, and which were cut, replaced or deleted. */
@@ -60,6 +56,9 @@ export class Catalog {
   /** Why files could not be read at the last poll. */
   private problems = new Set<string>();
   private changes: Changes = {};
+  private readonly listings = new Listings();
+  /** Wall clock of the very first start. */
+  private startedAt: number;
   private readonly report: Report;
 
   constructor(
@@ -68,6 +67,7 @@ export class Catalog {
     private readonly context: SourceContext,
   ) {
     this.report = createReport(name, context);
+    this.startedAt = context.clock.now();
   }
 
   get files(): Iterable<Tail> {
@@ -76,6 +76,7 @@ export class Catalog {
 
   load(state: FlickerState): void {
     const now = this.context.clock.now();
+    this.startedAt = Date.parse(state.sources[this.name]?.startedAt ?? '') || now;
     for (const [key, entry] of Object.entries(state.files)) {
       if (entry.source !== this.name) continue;
       const plain = key.endsWith(`@${this.name}`) ? key.slice(0, -this.name.length - 1) : key;
@@ -97,16 +98,17 @@ export class Catalog {
     const folders = new Map<string, Promise<FileStat[]>>();
     const poll: Poll = {
       found: new Map(files.map((file) => [file.id, file])),
-      folder: (path) => {
-        const folder = dirname(path);
+      folder: (folder) => {
         const listed = folders.get(folder) ?? listFolder(folder);
         folders.set(folder, listed);
         return listed;
       },
       lost: new Set(),
-      left: new Map(),
       cut: [],
     };
+    // Before anything is listed: what changes from here on is for the next poll.
+    const changed = await this.changedFolders(files);
+    const seen = new Map([...this.names()].map((path) => [path, this.seenUpTo(path)]));
     this.forget();
     for (const tail of [...this.tails.values()]) await this.attempt(tail.location, () => this.locate(tail, poll));
     for (const { old, file } of poll.cut) await this.attempt(file.path, () => this.leave(old, file, poll));
@@ -114,7 +116,9 @@ export class Catalog {
     for (const file of files) {
       if (!this.tails.has(file.id)) await this.attempt(file.path, () => this.identify(file, poll, first));
     }
-    for (const [path, since] of poll.left) await this.attempt(path, () => this.catchUp(path, since, poll));
+    for (const folder of changed) {
+      await this.attempt(folder, () => this.catchUp(folder, poll, seen, first !== undefined));
+    }
     for (const tail of poll.lost) await this.attempt(tail.location, () => this.lose(tail));
     for (const id of this.held.keys()) if (!poll.found.has(id) || this.tails.has(id)) this.held.delete(id);
     const changes = this.changes;
@@ -160,14 +164,13 @@ export class Catalog {
     let file =
       poll.found.get(tail.id) ??
       same(await statFile(tail.location)) ??
-      (await poll.folder(tail.path)).find(({ id }) => id === tail.id);
+      (await poll.folder(dirname(tail.path))).find(({ id }) => id === tail.id);
     tail.rotated = !poll.found.has(tail.id);
     const handle = this.handles.peek(tail);
     if (file) {
       tail.gone = false;
       if (file.path !== tail.location) {
         this.report.rotated(tail, 'renamed');
-        if (tail.location === tail.path) leftSince(poll, tail.path, file.modified);
         tail.location = file.path;
       }
     } else if (handle) {
@@ -176,7 +179,6 @@ export class Catalog {
       file = await statHandle(handle, tail.location);
     } else {
       poll.lost.add(tail);
-      leftSince(poll, tail.path, tail.seenAt - CLOCK_SLACK_MS);
       return;
     }
     if (file.version !== tail.verified) {
@@ -193,19 +195,50 @@ export class Catalog {
       tail.final = false;
     }
     tail.size = file.size;
-    tail.seenAt = this.context.clock.now();
+    tail.modified = file.modified;
     const wait = tail.gone ? QUIET_MS : FORGET_MS;
     if ((tail.gone || tail.rotated) && now - tail.changedAt >= wait) tail.final = true;
   }
 
-  /** Files that had a name after the one that was followed, and were rotated away before anybody looked. */
-  private async catchUp(path: string, since: number, poll: Poll): Promise<void> {
-    for (const file of rotatedSince(path, since, await poll.folder(path))) {
-      const before = this.departed.get(file.id);
-      if (this.tails.has(file.id) || poll.found.has(file.id) || (before && !before.replaced)) continue;
-      if (await this.isCopy(file, poll)) continue;
-      await this.follow(newTail(file, this.now, { path, generation: this.nextGeneration(file.id) }), file);
+  /** The names that are followed: what the glob has found, and a path that is no glob even before there is such a file. */
+  private names(): Set<string> {
+    const known = [...this.tails.values()].map(({ path }) => path);
+    const gone = [...this.departed.values()].map(({ entry }) => entry.path);
+    return new Set([...known, ...gone, ...(isDynamicPattern(this.config.path) ? [] : [this.config.path])]);
+  }
+
+  /** Folders in which files came, went or were renamed since they were listed last. */
+  private async changedFolders(found: readonly FileStat[]): Promise<string[]> {
+    const folders = [...new Set([...this.names(), ...found.map(({ path }) => path)].map((path) => dirname(path)))];
+    const changed = await Promise.all(folders.map(async (folder) => (await this.listings.changed(folder)) && folder));
+    return changed.filter((folder) => folder !== false);
+  }
+
+  /**
+   * Follows files that had a followed name and were rotated away before anybody looked: siblings that are new since the
+   * folder was listed last or, after a restart, that were written after what was seen under that name.
+   */
+  private async catchUp(folder: string, poll: Poll, seen: ReadonlyMap<string, number>, first: boolean): Promise<void> {
+    const files = await poll.folder(folder);
+    const before = this.listings.keep(folder, files);
+    if (first) return;
+    for (const path of this.names()) {
+      if (dirname(path) !== folder) continue;
+      const since = before ? 0 : (seen.get(path) ?? 0);
+      for (const file of rotatedSince(path, since, files)) {
+        if (before?.get(file.id) === file.version || this.tails.has(file.id) || poll.found.has(file.id)) continue;
+        const departed = this.departed.get(file.id);
+        if ((departed && !departed.replaced) || (await this.isCopy(file, poll))) continue;
+        await this.follow(newTail(file, this.now, { path, generation: this.nextGeneration(file.id) }), file);
+      }
     }
+  }
+
+  /** The newest time of a file that was seen under a name, by the file system's own clock. */
+  private seenUpTo(path: string): number {
+    const entries = [...this.tails.values(), ...[...this.departed.values()].map(({ entry }) => entry)];
+    const times = entries.flatMap((entry) => (entry.path === path && entry.modified ? [entry.modified] : []));
+    return times.length > 0 ? Math.max(...times) : this.startedAt - CLOCK_SLACK_MS;
   }
 
   /** Whether a file is still what was followed; lets its fingerprint grow with it. */
@@ -228,14 +261,12 @@ export class Catalog {
     if (copy) this.adopt(copy, old);
     this.report.missed(old, copy ? Math.max(old.offset, copy.size) : old.offset);
     await this.handles.close(old);
-    // It may have been cut more than once: then what stood in it between the cuts is in files of its own.
-    leftSince(poll, old.path, copy?.modified ?? old.seenAt - CLOCK_SLACK_MS);
     if (file.size === 0 && poll.found.has(file.id)) await this.begin(file);
   }
 
   private async findCopy(old: Tail, poll: Poll): Promise<FileStat | undefined> {
     if (old.fingerprint.bytes === 0) return undefined;
-    const fresh = (await poll.folder(old.location)).filter(
+    const fresh = (await poll.folder(dirname(old.location))).filter(
       ({ id, path, size }) =>
         size >= old.offset && !this.tails.has(id) && id !== old.id && isRotatedName(old.path, path),
     );
@@ -250,7 +281,7 @@ export class Catalog {
     for (const [path, { position, inode }] of Object.entries(legacy?.files ?? {})) {
       const named = [...poll.found.values()].some((file) => file.path === path);
       if (!named && path !== this.config.path) continue;
-      const file = (await poll.folder(path)).find(({ id }) => Number(inodeOf(id)) === inode);
+      const file = (await poll.folder(dirname(path))).find(({ id }) => Number(inodeOf(id)) === inode);
       if (file && file.size >= position) await this.follow(newTail(file, this.now, { path, offset: position }), file);
     }
   }

@@ -26,8 +26,8 @@ export interface Tail {
   gone: boolean;
   /** The glob does not name it any more. */
   rotated: boolean;
-  /** When it was last seen, in milliseconds since the epoch. */
-  seenAt: number;
+  /** When it was written last, by the file system's clock, in milliseconds since the epoch. */
+  modified: number;
   /** When it was last seen to change, on the monotonic clock. */
   changedAt: number;
   /** Nothing more is expected: its last line ends where the file ends. */
@@ -56,7 +56,7 @@ export function parseKey(nodeId: string, key: string): { id: string; generation:
 export const inodeOf = (id: string) => id.slice(id.indexOf('-') + 1);
 
 export function newTail(
-  file: { id: string; path: string; size: number },
+  file: { id: string; path: string; size: number; modified: number },
   now: number,
   known: Partial<Tail> = {},
 ): Tail {
@@ -74,7 +74,7 @@ export function newTail(
     verified: '',
     gone: false,
     rotated: false,
-    seenAt: 0,
+    modified: file.modified,
     changedAt: now,
     final: false,
     frame: undefined,
@@ -83,14 +83,17 @@ export function newTail(
 }
 
 export function tailOf(id: string, entry: FileEntry, now: number): Tail {
-  return newTail({ id, path: entry.path, size: Math.max(entry.size ?? 0, entry.offset) }, now, {
-    generation: entry.generation,
-    idHash: entry.idHash,
-    offset: entry.offset,
-    fingerprint: entry.fingerprint,
-    savedMarker: entry.marker,
-    seenAt: Date.parse(entry.seenAt),
-  });
+  return newTail(
+    { id, path: entry.path, size: Math.max(entry.size ?? 0, entry.offset), modified: entry.modified ?? 0 },
+    now,
+    {
+      generation: entry.generation,
+      idHash: entry.idHash,
+      offset: entry.offset,
+      fingerprint: entry.fingerprint,
+      savedMarker: entry.marker,
+    },
+  );
 }
 
 export function entryOf(tail: Tail, source: string, seenAt: string): FileEntry {
@@ -104,6 +107,7 @@ export function entryOf(tail: Tail, source: string, seenAt: string): FileEntry {
     fingerprint: tail.fingerprint,
     ...(marker && { marker }),
     size: tail.size,
+    modified: tail.modified,
     seenAt,
   };
 }
