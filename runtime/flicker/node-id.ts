@@ -18,18 +18,7 @@ const taskId = z
  */
 export async function defaultNodeId(env: Readonly<Record<string, string | undefined>>): Promise<string> {
   const metadata = env[ECS_METADATA];
-  if (metadata) {
-    try {
-      const response = await fetch(`${metadata}/task`, { signal: AbortSignal.timeout(METADATA_TIMEOUT_MS) });
-      return taskId.parse(await response.json());
-    } catch (error) {
-      throw new Error(
-        `the task id cannot be read from ${ECS_METADATA} (${describe(error)}): the files of another node would be taken for ` +
-          `these; start again, or set ${flickerSettings.nodeId.env}`,
-        { cause: error },
-      );
-    }
-  }
+  if (metadata) return await ecsTaskId(`${metadata}/task`);
   for (const file of ['/etc/machine-id', '/var/lib/dbus/machine-id']) {
     const id = await readFile(file, 'utf8').then(
       (text) => text.trim(),
@@ -40,8 +29,21 @@ export async function defaultNodeId(env: Readonly<Record<string, string | undefi
   return hostname();
 }
 
-function describe(error: unknown): string {
-  if (error instanceof z.ZodError || error instanceof SyntaxError) return 'its answer names no task';
-  const cause = error instanceof Error ? error.cause : undefined;
-  return errorText(cause ?? error);
+async function ecsTaskId(url: string): Promise<string> {
+  const unknown = (reason: string) =>
+    new Error(
+      `the task id cannot be read from ${ECS_METADATA} (${reason}): the files of another node would be taken for these; ` +
+        `start again, or set ${flickerSettings.nodeId.env}`,
+    );
+  const response = await fetch(url, { signal: AbortSignal.timeout(METADATA_TIMEOUT_MS) }).catch((error: unknown) => {
+    throw unknown(errorText(causeOf(error)));
+  });
+  const parsed = taskId.safeParse(await response.json().catch(() => undefined));
+  if (!parsed.success) throw unknown(`its answer, ${response.status}, names no task`);
+  return parsed.data;
+}
+
+/** What `fetch` says is only that it failed. */
+function causeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'cause' in error && error.cause ? error.cause : error;
 }
