@@ -52,6 +52,8 @@ export interface TortureReport {
 
 const BUCKET = 'torture';
 const KEY = 'flicker/torture/run-registry.json';
+/** A file stays under its name for several polls, which come every 20 ms: what comes and goes between two polls cannot be seen. */
+const ROTATE_AFTER_MS = 250;
 /** Nothing has arrived for so long: the rest is lost. */
 const QUIET_MS = 8000;
 /** Longest life: a strike that does not come is a kill at a random time. */
@@ -101,15 +103,17 @@ export async function tortureRun(options: TortureOptions): Promise<TortureReport
         nodeId: 'torture',
       }),
     };
-    // The first start decides where to begin: nothing may be sent before it has.
+    // The first start decides where to begin: nothing may be written before it has.
     let flicker = startFlicker([], env, folder, options.onLine);
-    await flicker.line((line) => line.includes('source.started') && line.includes('okta'));
+    for (const source of ['okta', 'app']) {
+      await flicker.line((line) => line.includes('source.started') && line.includes(`"${source}"`));
+    }
 
     const traffic = new Traffic(writer, okta, ledger, random, Math.ceil(options.events / options.kills));
     for (let kill = 1; kill <= options.kills; kill++) {
       const planned = random.pick(strikes);
       // Most strikes hit a program at work; some hit it while it starts.
-      if (random.chance(0.85)) await flicker.line((line) => line.includes('source.started') && line.includes('app'));
+      if (random.chance(0.85)) await flicker.line((line) => line.includes('source.started') && line.includes('"app"'));
       const hit = await liveUntil(planned, {
         random,
         traffic,
@@ -198,6 +202,7 @@ function moods(random: Random): (records: readonly ReceivedRecord[]) => Verdict 
 /** Writes lines, rotates and appends API events while a process lives. */
 class Traffic {
   private left = 0;
+  private rotatedAt = 0;
 
   constructor(
     private readonly writer: LogWriter,
@@ -221,10 +226,12 @@ class Traffic {
     for (const { uuid } of this.okta.append(count)) this.ledger.send(uuid);
   }
 
-  /** Rotates unless that would delete what has not arrived. */
+  /** Rotates unless that would delete what has not arrived, or come sooner than any log is rotated. */
   rotate(): boolean {
     const due = this.writer.dueBeforeRotation;
     if (due !== undefined && !this.ledger.arrived(due)) return false;
+    if (performance.now() - this.rotatedAt < ROTATE_AFTER_MS) return false;
+    this.rotatedAt = performance.now();
     this.writer.rotate();
     return true;
   }
