@@ -58,7 +58,7 @@ export const flickerCallFlags = {
 /** Exit codes of flicker. */
 export const flickerExit = { ok: 0, failed: 1, usage: 2, fenced: 3 } as const;
 
-const flagText = z.union([z.boolean(), z.enum(['true', 'false', '1', '0'])]);
+const flagText = z.union([z.boolean(), z.enum(['true', 'false', '1', '0'])], { error: 'expected true or false' });
 
 /** The process settings, from variables and flags (texts) or from code (values). The config is parsed apart. */
 export const flickerProcessSchema = strictObject({

@@ -108,7 +108,19 @@ function printsEvents({ config }: LoadedConfig): boolean {
 function processSettings(told: FlagTexts): FlickerProcessSettings {
   const keys = Object.keys(flickerProcessSchema.shape);
   const own = Object.fromEntries(Object.entries(told).filter(([key]) => keys.includes(key)));
-  return parseSettings(flickerProcessSchema, own, 'the settings are not valid');
+  try {
+    return parseSettings(flickerProcessSchema, own, 'the settings are not valid');
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    const problems = error.problems.map((problem) => problem.replace(/^\w+(?=: )/, nameOf));
+    throw new SettingsError('the settings are not valid', problems);
+  }
+}
+
+/** A setting as people write it. */
+function nameOf(key: string): string {
+  const [, setting] = Object.entries(flickerSettings).find(([name]) => name === key) ?? [];
+  return setting ? `${setting.flag ?? key} [${setting.env}]` : key;
 }
 
 async function load(told: FlagTexts, env: NodeJS.ProcessEnv, allowUnset: boolean): Promise<LoadedConfig> {

@@ -176,7 +176,9 @@ describe('a destination', () => {
     const began = performance.now();
     expect(await program.stop()).toBe(0);
     expect(performance.now() - began).toBeLessThan(3000);
-    expect(program.events().map(({ event }) => event)).toContain('registry.released');
+    const events = program.events().map(({ event }) => event);
+    expect(events).toContain('registry.released');
+    expect(events).not.toContain('program.failed');
     expect(await stage.run(config(receiver.url), [...track(), '--once'])).toMatchObject({ code: 0 });
     expect(accepted).toEqual(lines(1, 3));
   });
@@ -251,6 +253,19 @@ test('a file that vanishes is reported with the bytes that nobody could read, an
     },
   ]);
   expect([code, accepted]).toEqual([0, [...lines(1, 2), ...lines(5, 6)]]);
+});
+
+test('a log that nobody reads any more ends the program in words, and loses nothing', async () => {
+  stage.write('app.log', text(1, 3));
+  const program = stage.start(config(receiver.url), track());
+  await allOf(3);
+  program.process.child.stdout?.destroy();
+  program.process.child.kill('SIGTERM'); // it has something to say now
+  expect(await program.process.ended).toBe(1);
+  expect(program.process.lines.at(-1)).toBe('flicker: standard output cannot be written: write EPIPE');
+  stage.append('app.log', text(4, 4));
+  expect(await stage.run(config(receiver.url), [...track(), '--once'])).toMatchObject({ code: 0 });
+  expect([...new Set(accepted)]).toEqual(lines(1, 4));
 });
 
 test('a port that is in use is named, and the registry is not touched', async () => {

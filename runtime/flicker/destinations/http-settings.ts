@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { createSecureContext, type ConnectionOptions } from 'node:tls';
 import type { DestinationConfig } from '../../../contract/flicker';
 import { errorText } from '../../core/errors';
+import { checkHeaders } from '../headers';
 
 export type HttpConfig = Extract<DestinationConfig, { type: 'http' }>;
 
@@ -29,16 +29,10 @@ export function requestHeaders(config: HttpConfig): Record<string, string> {
     headers['authorization'] = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
   }
   if (config.compression) headers['content-encoding'] = 'gzip';
-  for (const [name, value] of Object.entries(headers)) {
+  for (const name of Object.keys(headers)) {
     if (reserved.has(name)) throw new Error(`header "${name}" of an http destination cannot be set: remove it`);
-    try {
-      validateHeaderName(name);
-      validateHeaderValue(name, value);
-    } catch {
-      const hint = name === 'authorization' ? ' (a token that ends in a line break?)' : '';
-      throw new Error(`header "${name}" of an http destination holds characters that a header cannot carry${hint}`);
-    }
   }
+  checkHeaders(headers, 'an http destination');
   return headers;
 }
 

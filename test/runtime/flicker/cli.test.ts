@@ -88,7 +88,12 @@ api_sources:
 test.each([
   ['a flag that is none', ['--trak'], "unknown option '--trak'"],
   ['a config that is not there', ['-c', '/nonexistent/flicker.yaml'], 'there is no such file'],
-  ['a port that is none', ['-c', 'x', '--port', 'many'], 'port:'],
+  ['a port that is none', ['-c', 'x', '--port', 'many'], '--port <number> [FLICKER_PORT]: Invalid input'],
+  [
+    'a registry that is no place',
+    ['--track', '--registry-file', 's3://bucket'],
+    '[FLICKER_REGISTRY_FILE]: expected s3://',
+  ],
   ['--allow-unset without --validate', ['--allow-unset'], '--allow-unset only goes with --validate'],
 ])('%s is bad usage', async (_, args, message) => {
   const { code, err } = await flicker(args);

@@ -41,8 +41,12 @@ export function createApiSource(
   const labels = { source: name };
   const path = `api://${name}`;
   const transform = createTransform(config);
+  const endpoint = new URL(config.endpoint);
+  if (endpoint.username || endpoint.password) {
+    throw new Error(`the endpoint of the API source ${name} (${endpoint.host}) holds credentials: move them to basic`);
+  }
   const http = createHttpClient(
-    new URL(config.endpoint).origin,
+    endpoint.origin,
     requestHeaders(config),
     context.limits ?? { timeoutMs: REQUEST_TIMEOUT_MS, maxBodyBytes: MAX_BODY_BYTES },
   );
