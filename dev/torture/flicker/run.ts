@@ -89,7 +89,12 @@ export async function tortureRun(options: TortureOptions): Promise<TortureReport
   try {
     await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
     await s3.send(new PutBucketVersioningCommand({ Bucket: BUCKET, VersioningConfiguration: { Status: 'Enabled' } }));
-    const writer = new LogWriter(folder, (event) => ledger.send(event), random);
+    const writer = new LogWriter(
+      folder,
+      (event) => ledger.send(event),
+      random,
+      (text) => options.onLine?.(text),
+    );
     const env = {
       ...aws.env,
       AWS_ENDPOINT_URL: proxy.endpoint,

@@ -1,4 +1,4 @@
-import { appendFileSync, copyFileSync, existsSync, renameSync, truncateSync, unlinkSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, renameSync, statSync, truncateSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Random } from '../../sim/random';
 
@@ -15,6 +15,7 @@ export class LogWriter {
     private readonly folder: string,
     private readonly onEvent: (event: string) => void,
     private readonly random: Random,
+    private readonly onRotated: (text: string) => void,
   ) {
     this.path = join(folder, 'app.log');
   }
@@ -48,14 +49,16 @@ export class LogWriter {
       if (n === KEPT) unlinkSync(from);
       else renameSync(from, this.rotated(n + 1));
     }
-    if (this.random.chance(0.5)) {
+    const how = this.random.chance(0.5) ? 'rename' : 'copytruncate';
+    if (how === 'rename') {
       renameSync(this.path, this.rotated(1));
       appendFileSync(this.path, '');
-      return 'rename';
+    } else {
+      copyFileSync(this.path, this.rotated(1));
+      truncateSync(this.path, 0);
     }
-    copyFileSync(this.path, this.rotated(1));
-    truncateSync(this.path, 0);
-    return 'copytruncate';
+    this.onRotated(`rotated by ${how} after f${this.number}: inode ${statSync(this.rotated(1)).ino} is app.log.1`);
+    return how;
   }
 
   private rotated(n: number): string {

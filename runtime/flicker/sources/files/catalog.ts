@@ -1,143 +1,94 @@
 import { dirname } from 'node:path';
 import type { FileHandle } from 'node:fs/promises';
+import { isDynamicPattern } from 'tinyglobby';
 import type { LogFileConfig } from '../../../../contract/flicker';
 import { errorCode } from '../../../core/errors';
-import { isDynamicPattern } from 'tinyglobby';
 import { SourceError, type SourceContext } from '../../source';
-import type { FileEntry, FlickerState, LegacyState } from '../../state';
-import { findFiles, isRotatedName, listFolder, rotatedSince, statFile, type FileStat } from './discover';
-import {
-  beginsWith,
-  endOfLastLine,
-  FINGERPRINT_BYTES,
-  goesOn,
-  isWeak,
-  markOf,
-  readAt,
-  readMarker,
-  sameUpTo,
-} from './fingerprint';
+import type { FlickerState, LegacyState } from '../../state';
+import { Copies } from './copies';
+import { findFiles, rotatedSince, statFile, type FileStat } from './discover';
+import { Entries, FIRST_START_SLACK_MS, FORGET_MS, type Changes } from './entries';
+import { beginsWith, endOfLastLine, FINGERPRINT_BYTES, goesOn, markOf, readAt, readMarker } from './fingerprint';
 import { Handles, statHandle, withFile } from './handles';
 import { Listings } from './listings';
+import { createPoll, type Poll } from './poll';
 import { createReport, type Report } from './report';
-import { entryOf, inodeOf, keyOf, newTail, parseKey, tailOf, type Departed, type Tail } from './tail';
+import { inodeOf, newTail, tailOf, type Tail } from './tail';
 
 /** A deleted file is read until nothing was written to it for this long. */
 const QUIET_MS = 60_000;
-/** The entry of a file that is gone, or was rotated away and read, is kept for this long. */
-const FORGET_MS = 3_600_000;
-/** Entries of other nodes are kept for this long. */
-const FORGET_NODE_MS = 7 * 24 * 3_600_000;
-/** File times lag behind the clock, by the kernel's tick. */
-const CLOCK_SLACK_MS = 50;
 /** Files named when several cannot be read. */
 const MAX_PROBLEMS = 5;
 
 type FirstStart = { readonly legacy: LegacyState | undefined };
-type Changes = Record<string, FileEntry | null>;
-
-/** What a poll is about to find out. */
-interface Poll {
-  readonly found: ReadonlyMap<string, FileStat>;
-  readonly folder: (folder: string) => Promise<readonly FileStat[]>;
-  /** Files that cannot be found under any name. */
-  readonly lost: Set<Tail>;
-  /** Files whose content is no longer what was followed. */
-  readonly cut: { readonly old: Tail; readonly file: FileStat }[];
-}
 
 /** Which files there are, which of them are known under another name, and which were cut, replaced or deleted. */
 export class Catalog {
   readonly handles = new Handles();
-  private readonly tails = new Map<string, Tail>();
-  private readonly departed = new Map<string, Departed>();
-  /** Files that look like a copy of a followed file that is not cut yet, and since when. */
-  private readonly held = new Map<string, { readonly version: string; readonly since: number }>();
-  /** Why files could not be read at the last poll. */
-  private problems = new Set<string>();
-  private changes: Changes = {};
+  private readonly entries: Entries;
+  private readonly copies: Copies;
   private readonly listings = new Listings();
-  /** Wall clock of the very first start. */
-  private startedAt: number;
+  /** Why files could not be read at the last poll. */
+  private readonly problems = new Set<string>();
   private readonly report: Report;
 
   constructor(
-    private readonly name: string,
+    name: string,
     private readonly config: Pick<LogFileConfig, 'path' | 'start_at'>,
     private readonly context: SourceContext,
   ) {
     this.report = createReport(name, context);
-    this.startedAt = context.clock.now();
+    this.entries = new Entries(name, context, isDynamicPattern(config.path) ? undefined : config.path);
+    this.copies = new Copies(this.entries, this.handles);
   }
 
   get files(): Iterable<Tail> {
-    return this.tails.values();
+    return this.entries.tails.values();
   }
 
   load(state: FlickerState): void {
-    const now = this.context.clock.now();
-    this.startedAt = Date.parse(state.sources[this.name]?.startedAt ?? '') || now;
-    for (const [key, entry] of Object.entries(state.files)) {
-      if (entry.source !== this.name) continue;
-      const plain = key.endsWith(`@${this.name}`) ? key.slice(0, -this.name.length - 1) : key;
-      const known = parseKey(this.context.nodeId, plain);
-      if (!known) {
-        if (now - Date.parse(entry.seenAt) > FORGET_NODE_MS) this.changes[plain] = null;
-      } else if (entry.goneAt !== undefined) {
-        this.departed.set(known.id, { key: plain, id: known.id, entry, replaced: false });
-      } else {
-        this.tails.set(known.id, tailOf(known.id, entry, this.context.clock.monotonic()));
-      }
-    }
+    this.entries.load(state);
   }
 
   /** Looks at the disk. @returns the entries that changed. */
   async poll(first?: FirstStart): Promise<Changes> {
     this.problems.clear();
     const files = await findFiles(this.config.path);
-    const folders = new Map<string, Promise<FileStat[]>>();
-    const poll: Poll = {
-      found: new Map(files.map((file) => [file.id, file])),
-      folder: (folder) => {
-        const listed = folders.get(folder) ?? listFolder(folder);
-        folders.set(folder, listed);
-        return listed;
-      },
-      lost: new Set(),
-      cut: [],
-    };
+    const poll = createPoll(files, this.context.clock.monotonic());
+    const { tails } = this.entries;
     // Before anything is listed: what changes from here on is for the next poll.
-    const changed = await this.changedFolders(files);
-    const seen = new Map([...this.names()].map((path) => [path, this.seenUpTo(path)]));
-    this.forget();
-    for (const tail of [...this.tails.values()]) await this.attempt(tail.location, () => this.locate(tail, poll));
-    for (const { old, file } of poll.cut) await this.attempt(file.path, () => this.leave(old, file, poll));
-    if (first) await this.takeOver(first.legacy, poll);
-    for (const file of files) {
-      if (!this.tails.has(file.id)) await this.attempt(file.path, () => this.identify(file, poll, first));
+    const changed = new Set(await this.changedFolders(files));
+    this.entries.forget();
+    for (const tail of [...tails.values()]) await this.attempt(tail.location, () => this.locate(tail, poll));
+    for (const { old, file } of poll.cut) await this.attempt(file.path, () => this.leave(old, poll));
+    if (first) await this.begin(files, first, poll);
+    // What stands now in a file that was cut was written under the name that the file had.
+    const fresh = new Map(files.map((file) => [file.id, { file, path: file.path }]));
+    for (const { old, file } of poll.cut) fresh.set(file.id, { file, path: old.path });
+    for (const { file, path } of fresh.values()) {
+      const known = tails.get(file.id);
+      if (known && !isOpenQuestion(known, file)) continue;
+      await this.attempt(file.path, () => this.identify(file, path, poll));
     }
-    for (const folder of changed) {
-      await this.attempt(folder, () => this.catchUp(folder, poll, seen, first !== undefined));
-    }
-    for (const tail of poll.lost) await this.attempt(tail.location, () => this.lose(tail));
-    for (const id of this.held.keys()) if (!poll.found.has(id) || this.tails.has(id)) this.held.delete(id);
-    const changes = this.changes;
-    this.changes = {};
-    return changes;
+    // A copy onto a file that was there does not change the folder.
+    for (const { old } of poll.cut) changed.add(dirname(old.path));
+    if (!first) for (const folder of changed) await this.attempt(folder, () => this.catchUp(folder, poll));
+    for (const tail of poll.lost) await this.attempt(tail.location, () => this.lose(tail, poll));
+    this.copies.forget(poll);
+    return this.entries.take();
   }
 
   /** The change that says how far a file was read. */
   entry(tail: Tail): Changes {
-    const entry = entryOf(tail, this.name, new Date(this.context.clock.now()).toISOString());
-    return { [keyOf(this.context.nodeId, tail.id, tail.generation)]: entry };
+    return this.entries.of(tail);
   }
 
   /** Ends a file that was read to its end and is gone. @returns the change that says so */
   async release(tail: Tail): Promise<Changes> {
-    this.tails.delete(tail.id);
+    if (tail.gone) this.entries.depart(tail);
+    else this.entries.remove(tail);
     await this.handles.close(tail);
-    if (tail.gone) return this.depart(tail, false);
-    return { [keyOf(this.context.nodeId, tail.id, tail.generation)]: null };
+    return this.entries.take();
   }
 
   /** Why not all could be read, for people. */
@@ -157,9 +108,16 @@ export class Catalog {
     }
   }
 
+  /** Folders in which files came, went or were renamed since they were listed last. */
+  private async changedFolders(found: readonly FileStat[]): Promise<string[]> {
+    const names = [...this.entries.names(), ...found.map(({ path }) => path)];
+    const folders = [...new Set(names.map((path) => dirname(path)))];
+    const changed = await Promise.all(folders.map(async (folder) => (await this.listings.changed(folder)) && folder));
+    return changed.filter((folder) => folder !== false);
+  }
+
   /** Finds a followed file: where the glob sees it, where it was, in its folder, or through its handle. */
   private async locate(tail: Tail, poll: Poll): Promise<void> {
-    const now = this.context.clock.monotonic();
     const same = (file: FileStat | undefined) => (file?.id === tail.id ? file : undefined);
     let file =
       poll.found.get(tail.id) ??
@@ -169,10 +127,8 @@ export class Catalog {
     const handle = this.handles.peek(tail);
     if (file) {
       tail.gone = false;
-      if (file.path !== tail.location) {
-        this.report.rotated(tail, 'renamed');
-        tail.location = file.path;
-      }
+      if (file.path !== tail.location) this.report.rotated(tail, 'renamed');
+      tail.location = file.path;
     } else if (handle) {
       if (!tail.gone) this.report.rotated(tail, 'deleted');
       tail.gone = true;
@@ -182,63 +138,48 @@ export class Catalog {
       return;
     }
     if (file.version !== tail.verified) {
+      if (!tail.rotated && isOpenQuestion(tail, file)) return;
       const handle = await this.handles.get(tail);
       if (!handle) return; // it was renamed since it was found: the next poll finds it again
       if (!(await this.verify(tail, file, handle))) {
         poll.cut.push({ old: tail, file });
-        this.tails.delete(tail.id);
-        Object.assign(this.changes, this.depart(tail, true));
+        this.entries.tails.delete(tail.id);
         return;
       }
-      if (tail.verified !== '') tail.changedAt = now;
+      if (tail.verified !== '') tail.changedAt = poll.now;
       tail.verified = file.version;
       tail.final = false;
     }
     tail.size = file.size;
     tail.modified = file.modified;
     const wait = tail.gone ? QUIET_MS : FORGET_MS;
-    if ((tail.gone || tail.rotated) && now - tail.changedAt >= wait) tail.final = true;
-  }
-
-  /** The names that are followed: what the glob has found, and a path that is no glob even before there is such a file. */
-  private names(): Set<string> {
-    const known = [...this.tails.values()].map(({ path }) => path);
-    const gone = [...this.departed.values()].map(({ entry }) => entry.path);
-    return new Set([...known, ...gone, ...(isDynamicPattern(this.config.path) ? [] : [this.config.path])]);
-  }
-
-  /** Folders in which files came, went or were renamed since they were listed last. */
-  private async changedFolders(found: readonly FileStat[]): Promise<string[]> {
-    const folders = [...new Set([...this.names(), ...found.map(({ path }) => path)].map((path) => dirname(path)))];
-    const changed = await Promise.all(folders.map(async (folder) => (await this.listings.changed(folder)) && folder));
-    return changed.filter((folder) => folder !== false);
+    if ((tail.gone || tail.rotated) && poll.now - tail.changedAt >= wait) tail.final = true;
   }
 
   /**
    * Follows files that had a followed name and were rotated away before anybody looked: siblings that are new since the
    * folder was listed last or, after a restart, that were written after what was seen under that name.
    */
-  private async catchUp(folder: string, poll: Poll, seen: ReadonlyMap<string, number>, first: boolean): Promise<void> {
+  private async catchUp(folder: string, poll: Poll): Promise<void> {
+    const { tails } = this.entries;
     const files = await poll.folder(folder);
-    const before = this.listings.keep(folder, files);
-    if (first) return;
-    for (const path of this.names()) {
+    const before = this.listings.before(folder);
+    const fresh = files.filter(
+      ({ id, version }) => before?.get(id) !== version && !tails.has(id) && !poll.found.has(id),
+    );
+    /** Copies that wait for what becomes of the original. */
+    const waiting = new Set<string>();
+    for (const path of fresh.length > 0 ? this.entries.names() : []) {
       if (dirname(path) !== folder) continue;
-      const since = before ? 0 : (seen.get(path) ?? 0);
-      for (const file of rotatedSince(path, since, files)) {
-        if (before?.get(file.id) === file.version || this.tails.has(file.id) || poll.found.has(file.id)) continue;
-        const departed = this.departed.get(file.id);
-        if ((departed && !departed.replaced) || (await this.isCopy(file, poll))) continue;
-        await this.follow(newTail(file, this.now, { path, generation: this.nextGeneration(file.id) }), file);
+      for (const file of rotatedSince(path, before ? 0 : this.entries.unseenSince(path), fresh)) {
+        if (!tails.has(file.id)) await this.identify(file, path, poll);
+        if (!tails.has(file.id)) waiting.add(file.id);
       }
     }
-  }
-
-  /** The newest time of a file that was seen under a name, by the file system's own clock. */
-  private seenUpTo(path: string): number {
-    const entries = [...this.tails.values(), ...[...this.departed.values()].map(({ entry }) => entry)];
-    const times = entries.flatMap((entry) => (entry.path === path && entry.modified ? [entry.modified] : []));
-    return times.length > 0 ? Math.max(...times) : this.startedAt - CLOCK_SLACK_MS;
+    this.listings.keep(
+      folder,
+      files.filter(({ id }) => !waiting.has(id)),
+    );
   }
 
   /** Whether a file is still what was followed; lets its fingerprint grow with it. */
@@ -255,62 +196,87 @@ export class Catalog {
   }
 
   /** A file was cut, or its inode has new content: the rest of the old content may be in a copy beside it. */
-  private async leave(old: Tail, file: FileStat, poll: Poll): Promise<void> {
-    this.report.rotated(old, 'truncated');
-    const copy = await this.findCopy(old, poll);
-    if (copy) this.adopt(copy, old);
-    this.report.missed(old, copy ? Math.max(old.offset, copy.size) : old.offset);
-    await this.handles.close(old);
-    if (file.size === 0 && poll.found.has(file.id)) await this.begin(file);
-  }
-
-  private async findCopy(old: Tail, poll: Poll): Promise<FileStat | undefined> {
-    if (old.fingerprint.bytes === 0) return undefined;
-    const fresh = (await poll.folder(dirname(old.location))).filter(
-      ({ id, path, size }) =>
-        size >= old.offset && !this.tails.has(id) && id !== old.id && isRotatedName(old.path, path),
-    );
-    for (const file of fresh) {
-      if (await withFile(file, (handle) => goesOn(handle, old))) return file;
+  private async leave(old: Tail, poll: Poll): Promise<void> {
+    let copy: FileStat | undefined;
+    try {
+      copy = await this.copies.find(old, poll);
+    } catch (error) {
+      this.entries.tails.set(old.id, old); // the next poll tries again
+      throw error;
     }
-    return undefined;
+    this.report.rotated(old, 'truncated');
+    this.entries.depart(old);
+    this.report.missed(old, copy ? Math.max(old.offset, copy.size) : old.offset);
+    if (copy) await this.copies.adopt(copy, old, poll);
+    await this.handles.close(old);
   }
 
-  /** Entries of a version 1 registry: a position counts for the inode that it was saved with, wherever that is now. */
-  private async takeOver(legacy: LegacyState | undefined, poll: Poll): Promise<void> {
+  /** Decides at the very first start where to begin in the files that are there. */
+  private async begin(files: readonly FileStat[], { legacy }: FirstStart, poll: Poll): Promise<void> {
+    const moved = await this.takeOver(legacy, poll);
+    for (const file of files) {
+      if (this.entries.tails.has(file.id)) continue;
+      const atEnd = this.config.start_at === 'end' && !legacy?.files[file.path];
+      await this.attempt(file.path, () =>
+        atEnd ? this.followFromEnd(file, file.path, poll) : this.follow(newTail(file, poll.now), file),
+      );
+    }
+    const folders = new Set([this.config.path, ...files.map(({ path }) => path)].map((path) => dirname(path)));
+    for (const folder of folders) await this.attempt(folder, () => this.passOver(folder, moved, poll));
+  }
+
+  /** What was rotated away before the very first start is not read; what is new may still be written, and is known from now on. */
+  private async passOver(folder: string, moved: ReadonlyMap<string, number>, poll: Poll): Promise<void> {
+    const since = this.context.clock.now() - 2 * FIRST_START_SLACK_MS;
+    const files = await poll.folder(folder);
+    for (const path of this.entries.names()) {
+      if (dirname(path) !== folder) continue;
+      const after = moved.get(path);
+      for (const file of rotatedSince(path, after ?? since, files)) {
+        if (this.entries.tails.has(file.id)) continue;
+        if (after === undefined) await this.followFromEnd(file, path, poll);
+        else await this.follow(newTail(file, poll.now, { path }), file);
+      }
+    }
+    this.listings.keep(folder, files);
+  }
+
+  /**
+   * Entries of a version 1 registry: a position counts for the inode that it was saved with, wherever that is now.
+   * @returns names that were left since, and when
+   */
+  private async takeOver(legacy: LegacyState | undefined, poll: Poll): Promise<Map<string, number>> {
+    const moved = new Map<string, number>();
     for (const [path, { position, inode }] of Object.entries(legacy?.files ?? {})) {
       const named = [...poll.found.values()].some((file) => file.path === path);
       if (!named && path !== this.config.path) continue;
       const file = (await poll.folder(dirname(path))).find(({ id }) => Number(inodeOf(id)) === inode);
-      if (file && file.size >= position) await this.follow(newTail(file, this.now, { path, offset: position }), file);
+      if (!file || file.size < position) continue;
+      await this.follow(newTail(file, poll.now, { path, offset: position }), file);
+      if (file.path !== path) moved.set(path, file.modified);
     }
+    return moved;
   }
 
-  /** Decides where to start in a file that is not followed yet. */
-  private async identify(file: FileStat, poll: Poll, first: FirstStart | undefined): Promise<void> {
-    if (file.size === 0) return;
-    const before = this.departed.get(file.id);
-    if (before && !before.replaced && (await this.resumes(file, before))) return;
+  /** Decides where to start in a file that is not followed yet, or was empty. `path`: its name in events. */
+  private async identify(file: FileStat, path: string, poll: Poll): Promise<void> {
+    const before = this.entries.departed.get(file.id);
+    if (before && (await this.resumes(file, tailOf(file.id, before.entry, poll.now)))) return;
     if (await this.remounted(file, poll)) return;
-    if (!first && (await this.isCopy(file, poll))) return;
-    if (first && this.config.start_at === 'end' && !first.legacy?.files[file.path]) {
-      const tail = newTail(file, this.now);
-      await withFile(file, async (handle) => {
-        tail.offset = await endOfLastLine(handle, file.size);
-        return true;
-      });
-      await this.follow(tail, file);
-      return;
-    }
-    await this.begin(file);
+    if (file.size > 0 && (await this.copies.take(file, poll))) return;
+    const empty = this.entries.tails.get(file.id);
+    await this.follow(
+      empty ?? newTail(file, poll.now, { path, generation: this.entries.nextGeneration(file.id) }),
+      file,
+    );
   }
 
   /** A file that was gone is back. */
-  private async resumes(file: FileStat, { id, entry }: Departed): Promise<boolean> {
-    const tail = { ...tailOf(id, entry, this.now), location: file.path };
-    if (file.size < entry.offset || !(await withFile(file, (handle) => goesOn(handle, tail)))) return false;
-    this.departed.delete(id);
-    this.add(tail);
+  private async resumes(file: FileStat, tail: Tail): Promise<boolean> {
+    if (file.size < tail.offset || tail.fingerprint.bytes === 0) return false;
+    if (!(await withFile(file, (handle) => goesOn(handle, tail)))) return false;
+    this.entries.departed.delete(tail.id);
+    this.entries.add({ ...tail, location: file.path });
     return true;
   }
 
@@ -320,123 +286,47 @@ export class Catalog {
       if (inodeOf(lost.id) !== inodeOf(file.id) || file.size < lost.offset || lost.fingerprint.bytes === 0) continue;
       if (!(await withFile(file, (handle) => goesOn(handle, lost)))) continue;
       poll.lost.delete(lost);
-      this.tails.delete(lost.id);
-      this.changes[keyOf(this.context.nodeId, lost.id, lost.generation)] = null;
-      this.add({ ...lost, id: file.id, location: file.path });
+      this.entries.add({ ...lost, id: file.id, location: file.path });
+      this.entries.remove(lost);
       return true;
     }
     return false;
   }
 
-  /**
-   * Whether a file is a copy of one that is followed. While the original is there the copy waits: either the original is
-   * cut, then the copy goes on where the reading stopped, or it stays, then the copy has nothing of its own.
-   */
-  private async isCopy(file: FileStat, poll: Poll): Promise<boolean> {
-    for (const original of this.tails.values()) {
-      if (!isRotatedName(original.path, file.path) || original.fingerprint.bytes === 0) continue;
-      if (poll.lost.has(original)) {
-        if (file.size < original.offset || isWeak(original)) continue;
-        if (!(await withFile(file, (handle) => goesOn(handle, original)))) continue;
-        poll.lost.delete(original);
-        this.tails.delete(original.id);
-        this.adopt(file, original);
-        this.departed.set(original.id, this.departedOf(original, false));
-        return true;
-      }
-      const handle = await this.handles.get(original);
-      if (!handle) continue;
-      const { size } = await statHandle(handle, original.location);
-      // Cut a moment ago: the next poll sees it.
-      if (size < original.offset && (await withFile(file, (copy) => goesOn(copy, original)))) return true;
-      if (size < file.size) continue;
-      if (!(await withFile(file, (copy) => sameUpTo(copy, handle, file.size)))) continue;
-      const held = this.held.get(file.id);
-      if (held?.version !== file.version) this.held.set(file.id, { version: file.version, since: this.now });
-      else if (this.now - held.since >= QUIET_MS && original.offset >= file.size) {
-        if (file.size < FINGERPRINT_BYTES) return false;
-        this.adopt(file, original, file.size);
-      }
+  private async followFromEnd(file: FileStat, path: string, poll: Poll): Promise<void> {
+    const tail = newTail(file, poll.now, { path });
+    await withFile(file, async (handle) => {
+      tail.offset = await endOfLastLine(handle, file.size);
       return true;
-    }
-    for (const { id, entry } of this.departed.values()) {
-      if (id === file.id || !isRotatedName(entry.path, file.path)) continue;
-      if (file.size < entry.offset || isWeak(entry)) continue;
-      const original = tailOf(id, entry, this.now);
-      if (!(await withFile(file, (handle) => goesOn(handle, original)))) continue;
-      this.adopt(file, original);
-      return true;
-    }
-    return false;
-  }
-
-  /** Goes on in a copy. Its lines keep the ids that they had in the original. */
-  private adopt(file: FileStat, original: Tail, offset = original.offset): void {
-    const { path, idHash, fingerprint, marker, savedMarker } = original;
-    const marks = offset === original.offset ? { marker, savedMarker } : {};
-    const generation = this.nextGeneration(file.id);
-    this.add(newTail(file, this.now, { path, location: file.path, idHash, offset, fingerprint, generation, ...marks }));
-  }
-
-  /** Starts a file at its beginning. */
-  private async begin(file: FileStat): Promise<void> {
-    await this.follow(newTail(file, this.now, { generation: this.nextGeneration(file.id) }), file);
+    });
+    await this.follow(tail, file);
   }
 
   /** Follows a file from where a tail says, and marks it at once: a restart must know it again. */
   private async follow(tail: Tail, file: FileStat): Promise<void> {
     const handle = await this.handles.get(tail);
-    if (handle && (await this.verify(tail, file, handle))) tail.verified = file.version;
-    this.add(tail);
+    if (handle && (await this.verify(tail, file, handle))) {
+      tail.verified = file.version;
+      tail.size = file.size;
+      tail.modified = file.modified;
+    }
+    this.entries.add(tail);
     this.report.found(file.path);
   }
 
-  private nextGeneration(id: string): number {
-    const before = this.departed.get(id);
-    if (!before) return 0;
-    this.departed.delete(id);
-    this.changes[before.key] = null;
-    return before.entry.generation + 1;
-  }
-
-  private add(tail: Tail): void {
-    this.tails.set(tail.id, tail);
-    this.held.delete(tail.id);
-    Object.assign(this.changes, this.entry(tail));
-  }
-
   /** A file is gone, and nothing leads to what was not read of it. */
-  private async lose(tail: Tail): Promise<void> {
+  private async lose(tail: Tail, poll: Poll): Promise<void> {
+    // Names move while a folder is read.
+    if ((await poll.folderAgain(dirname(tail.path))).some(({ id }) => id === tail.id)) return;
     this.report.rotated(tail, 'deleted');
-    this.tails.delete(tail.id);
     this.report.missed(tail, tail.offset);
     tail.gone = true;
-    Object.assign(this.changes, this.depart(tail, false));
+    this.entries.depart(tail);
     await this.handles.close(tail);
   }
+}
 
-  private depart(tail: Tail, replaced: boolean): Changes {
-    const departed = this.departedOf(tail, replaced);
-    this.departed.set(tail.id, departed);
-    return { [departed.key]: departed.entry };
-  }
-
-  private departedOf(tail: Tail, replaced: boolean): Departed {
-    const seenAt = new Date(this.context.clock.now()).toISOString();
-    const entry = { ...entryOf(tail, this.name, seenAt), goneAt: seenAt };
-    return { key: keyOf(this.context.nodeId, tail.id, tail.generation), id: tail.id, entry, replaced };
-  }
-
-  private forget(): void {
-    const now = this.context.clock.now();
-    for (const { id, key, entry } of this.departed.values()) {
-      if (now - Date.parse(entry.goneAt ?? entry.seenAt) < FORGET_MS) continue;
-      this.departed.delete(id);
-      this.changes[key] = null;
-    }
-  }
-
-  private get now(): number {
-    return this.context.clock.monotonic();
-  }
+/** Whether an empty file has content now, of which nothing is known: it may be a copy of another file. */
+function isOpenQuestion(tail: Tail, file: FileStat): boolean {
+  return tail.fingerprint.bytes === 0 && tail.offset === 0 && file.size > 0;
 }

@@ -20,14 +20,17 @@ export class Listings {
     return version === undefined || this.kept.get(folder)?.version !== version;
   }
 
-  /** Remembers a listing. @returns the one before, file versions by id */
-  keep(folder: string, files: readonly FileStat[]): ReadonlyMap<string, string> | undefined {
-    const before = this.kept.get(folder)?.files;
+  /** What was listed last: file versions by id. */
+  before(folder: string): ReadonlyMap<string, string> | undefined {
+    return this.kept.get(folder)?.files;
+  }
+
+  /** Remembers a listing, once all that is new in it was looked at. */
+  keep(folder: string, files: readonly FileStat[]): void {
     this.kept.set(folder, {
       version: this.versions.get(folder),
       files: new Map(files.map(({ id, version }) => [id, version])),
     });
-    return before;
   }
 }
 

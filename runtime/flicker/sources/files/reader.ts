@@ -2,7 +2,7 @@ import { longLines } from '../../../../contract/flicker';
 import type { BatchBuilder } from '../../batch';
 import type { Transform } from '../../filters';
 import type { SourceContext } from '../../source';
-import { FINGERPRINT_BYTES, idHashOf, markOf, MARKER_BYTES, readAt, readMarker } from './fingerprint';
+import { beginsWith, FINGERPRINT_BYTES, idHashOf, markOf, MARKER_BYTES, readAt, readMarker } from './fingerprint';
 import type { Handles } from './handles';
 import { addLines } from './lines';
 import { frameOf, type Tail } from './tail';
@@ -100,6 +100,8 @@ export class Reader {
     if (bytesRead < marker.length || this.buffer.compare(marker, 0, marker.length, 0, marker.length) !== 0) {
       return 'changed';
     }
+    // Near the beginning there is little before the offset, and nothing at it.
+    if (base === 0 && !beginsWith(this.buffer.subarray(0, bytesRead), tail.fingerprint)) return 'changed';
     if (bytesRead === marker.length) return 'drained';
     this.chunk = { tail, base, end: bytesRead, at: marker.length };
     return undefined;

@@ -40,8 +40,6 @@ export interface Departed {
   readonly key: string;
   readonly id: string;
   readonly entry: FileEntry;
-  /** Its bytes are no longer where they were: whatever has its inode now is another file. */
-  readonly replaced: boolean;
 }
 
 export const keyOf = (nodeId: string, id: string, generation: number) => `${nodeId}/${id}-${generation}`;

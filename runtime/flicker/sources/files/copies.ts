@@ -1,0 +1,93 @@
+import { dirname } from 'node:path';
+import { isRotatedName, type FileStat } from './discover';
+import type { Entries } from './entries';
+import { FINGERPRINT_BYTES, goesOn, isWeak, sameUpTo } from './fingerprint';
+import { statHandle, withFile, type Handles } from './handles';
+import type { Poll } from './poll';
+import { newTail, tailOf, type Tail } from './tail';
+
+/** The original of a copy that stays untouched for this long is not about to be cut. */
+const QUIET_MS = 60_000;
+
+/** Which files are copies of files that are or were followed: made by rotations that copy and truncate. */
+export class Copies {
+  /** Files that look like a copy of a followed file that is not cut yet, and since when. */
+  private readonly held = new Map<string, { readonly version: string; readonly since: number }>();
+
+  constructor(
+    private readonly entries: Entries,
+    private readonly handles: Handles,
+  ) {}
+
+  /** The largest copy of what stood in a file. */
+  async find(old: Tail, poll: Poll): Promise<FileStat | undefined> {
+    if (old.fingerprint.bytes === 0) return undefined;
+    const fresh = (await poll.folder(dirname(old.location)))
+      .filter(({ id, path, size }) => size >= old.offset && id !== old.id && isRotatedName(old.path, path))
+      .filter(({ id }) => !this.entries.tails.has(id))
+      .sort((a, b) => b.size - a.size);
+    for (const file of fresh) {
+      if (await withFile(file, (handle) => goesOn(handle, old))) return file;
+    }
+    return undefined;
+  }
+
+  /**
+   * Whether a file is a copy of one that is followed. While the original is there the copy waits: either the original is
+   * cut, then the copy goes on where the reading stopped, or it stays, then the copy has nothing of its own.
+   */
+  async take(file: FileStat, poll: Poll): Promise<boolean> {
+    for (const original of this.entries.tails.values()) {
+      if (!isRotatedName(original.path, file.path) || original.fingerprint.bytes === 0) continue;
+      if (poll.lost.has(original)) {
+        if (file.size < original.offset || isWeak(original)) continue;
+        if (!(await withFile(file, (handle) => goesOn(handle, original)))) continue;
+        poll.lost.delete(original);
+        this.entries.depart(original);
+        await this.adopt(file, original, poll);
+        return true;
+      }
+      const handle = await this.handles.get(original);
+      if (!handle) continue;
+      const { size } = await statHandle(handle, original.location);
+      // Cut a moment ago: the next poll sees it.
+      if (size < original.offset && (await withFile(file, (copy) => goesOn(copy, original)))) return true;
+      if (size < file.size) continue;
+      if (!(await withFile(file, (copy) => sameUpTo(copy, handle, file.size)))) continue;
+      const held = this.held.get(file.id);
+      if (held?.version !== file.version) this.held.set(file.id, { version: file.version, since: poll.now });
+      else if (poll.now - held.since >= QUIET_MS && original.offset >= file.size) {
+        if (file.size < FINGERPRINT_BYTES) return false;
+        await this.adopt(file, original, poll, file.size);
+      }
+      return true;
+    }
+    for (const { id, entry } of this.entries.departed.values()) {
+      if (id === file.id || !isRotatedName(entry.path, file.path)) continue;
+      if (file.size < entry.offset || isWeak(entry)) continue;
+      const original = tailOf(id, entry, poll.now);
+      if (!(await withFile(file, (handle) => goesOn(handle, original)))) continue;
+      await this.adopt(file, original, poll);
+      return true;
+    }
+    return false;
+  }
+
+  /** Goes on in a copy. Its lines keep the ids that they had in the original. */
+  async adopt(file: FileStat, original: Tail, poll: Poll, offset = original.offset): Promise<void> {
+    const { path, idHash, fingerprint, marker, savedMarker } = original;
+    const marks = offset === original.offset ? { marker, savedMarker } : {};
+    const generation = this.entries.nextGeneration(file.id);
+    const empty = this.entries.tails.get(file.id);
+    this.entries.add(newTail(file, poll.now, { path, idHash, offset, fingerprint, generation, ...marks }));
+    if (empty) await this.handles.close(empty);
+  }
+
+  /** Forgets copies that are gone or followed. */
+  forget(poll: Poll): void {
+    for (const id of this.held.keys()) {
+      const tail = this.entries.tails.get(id);
+      if (!poll.found.has(id) || (tail && tail.fingerprint.bytes > 0)) this.held.delete(id);
+    }
+  }
+}
