@@ -61,7 +61,7 @@ function oktaEvent(n: number): OktaEvent {
     uuid: `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`,
     published: new Date(Date.now() + n).toISOString(),
     eventType: 'user.session.start',
-    displayMessage: '~ User login to Okta',
+    displayMessage: '~event User login to Okta',
     severity: 'INFO',
     actor: { id: `user${n % 100}`, type: 'User', alternateId: `user${n % 100}@example.com` },
     outcome: { result: 'SUCCESS' },
