@@ -19,7 +19,7 @@ export function flickerConfigSchema(mode: SettingsMode) {
           .int()
           .min(0)
           .default(5)
-          .describe('Attempts before a failing delivery is reported as down. Never drops.'),
+          .describe('Failed attempts before a source is reported as paused. Never drops.'),
         initial_delay_ms: duration(mode, { min: 1 })
           .prefault(1000)
           .describe('Longest first wait; doubles each time, with full jitter.'),
@@ -28,7 +28,9 @@ export function flickerConfigSchema(mode: SettingsMode) {
           .int()
           .min(1)
           .default(100)
-          .describe('Batches that may wait for a destination before the source stops reading. Never drops.'),
+          .describe(
+            'Batches that may wait for a destination. A source holds two at most, one under way and one being filled, and then stops reading. Never drops.',
+          ),
       })
         .prefault({})
         .describe('How failed deliveries are retried.'),

@@ -1,8 +1,20 @@
 import { z } from 'zod';
 import { duration, httpUrl, nearest, strictObject, text, type SettingsMode } from '../settings';
 
-/** Destination types of the original that this version does not deliver to yet. */
-const planned = ['syslog', 'elasticsearch'];
+/** Destination types that this version knows by name and does not deliver to yet. */
+const planned = [
+  'syslog',
+  'elasticsearch',
+  'opensearch',
+  'loki',
+  'otlp',
+  'cloudwatch_logs',
+  'splunk_hec',
+  'datadog',
+  'kinesis',
+  'firehose',
+  'sqs',
+];
 const available = ['http', 's3', 'file', 'stdout'];
 
 const basic = () =>
