@@ -7,7 +7,7 @@ import { startAws } from './aws';
 import { runService, type RunningService } from './ecs';
 import { Ledger } from './ledger';
 import { startReceiver } from './receiver';
-import { deployReference, LOG_FOLDER, TOKEN_VARIABLE, type Reference } from './reference';
+import { deployReference, referenceSources, type Reference } from './reference';
 import { startOkta } from './vendors/okta';
 
 const FILE_EVENTS = 20_000;
@@ -77,33 +77,12 @@ async function main(): Promise<void> {
 }
 
 function configOf(api: string, endpoint: string): FlickerConfigInput {
+  const { app, audit } = referenceSources(api);
   return {
     destination: { type: 'http', endpoint },
     registry: { save_interval_ms: '500ms' },
-    log_files: [
-      {
-        name: 'app',
-        path: `${LOG_FOLDER}/*.log`,
-        start_at: 'beginning',
-        polling_frequency_ms: 50,
-        flush_interval_ms: 200,
-      },
-    ],
-    api_sources: [
-      {
-        name: 'audit',
-        endpoint: api,
-        headers: { Authorization: `SSWS \${${TOKEN_VARIABLE}}` },
-        results_field: '',
-        timestamp_field: 'published',
-        id_field: 'uuid',
-        message_field: 'uuid',
-        start_from: 'beginning',
-        pagination: { pagination_type: 'link', limit_param: 'limit', page_size: 100 },
-        polling_frequency_ms: 100,
-        flush_interval_ms: 200,
-      },
-    ],
+    log_files: [app],
+    api_sources: [audit],
   };
 }
 

@@ -60,6 +60,32 @@ export interface Reference {
 export const TOKEN_VARIABLE = 'OKTA_API_TOKEN';
 const SECRET_NAME = 'flicker/okta-token';
 
+/** The sources of demo and end-to-end test: the writer's files, and an audit API in the manner of Okta. */
+export function referenceSources(api: string) {
+  return {
+    app: {
+      name: 'app',
+      path: `${LOG_FOLDER}/*.log`,
+      start_at: 'beginning',
+      polling_frequency_ms: 50,
+      flush_interval_ms: 200,
+    },
+    audit: {
+      name: 'audit',
+      endpoint: api,
+      headers: { Authorization: `SSWS \${${TOKEN_VARIABLE}}` },
+      results_field: '',
+      timestamp_field: 'published',
+      id_field: 'uuid',
+      message_field: 'uuid',
+      start_from: 'beginning',
+      pagination: { pagination_type: 'link', limit_param: 'limit', page_size: 100 },
+      polling_frequency_ms: 100,
+      flush_interval_ms: 200,
+    },
+  } as const;
+}
+
 /** Bootstraps and deploys the reference app. The API token is made up and kept in Secrets Manager. */
 export async function deployReference(options: ReferenceOptions): Promise<Reference> {
   const { aws, stage, log } = options;

@@ -19,14 +19,7 @@ import { startAws, type EmbeddedAws } from '../../dev/aws';
 import { runService, type RunningService } from '../../dev/ecs';
 import { Ledger } from '../../dev/ledger';
 import { startReceiver, type Receiver } from '../../dev/receiver';
-import {
-  deployReference,
-  LOG_FOLDER,
-  stackStatus,
-  TOKEN_VARIABLE,
-  unprotect,
-  type Reference,
-} from '../../dev/reference';
+import { deployReference, referenceSources, stackStatus, unprotect, type Reference } from '../../dev/reference';
 import { startOkta, type Okta } from '../../dev/vendors/okta';
 
 const LINES = 3000;
@@ -210,35 +203,11 @@ describe('the reference app, deployed by the CDK CLI', () => {
 });
 
 function configOf(api: string, endpoint: string): FlickerConfigInput {
+  const { app, audit } = referenceSources(api);
   return {
     registry: { save_interval_ms: '300ms' },
-    log_files: [
-      {
-        name: 'app',
-        path: `${LOG_FOLDER}/*.log`,
-        start_at: 'beginning',
-        polling_frequency_ms: 50,
-        flush_interval_ms: 100,
-        batch_max_events: 100,
-        destination: { type: 'http', endpoint },
-      },
-    ],
-    api_sources: [
-      {
-        name: 'audit',
-        endpoint: api,
-        headers: { Authorization: `SSWS \${${TOKEN_VARIABLE}}` },
-        results_field: '',
-        timestamp_field: 'published',
-        id_field: 'uuid',
-        message_field: 'uuid',
-        start_from: 'beginning',
-        pagination: { pagination_type: 'link', limit_param: 'limit', page_size: 100 },
-        polling_frequency_ms: 100,
-        flush_interval_ms: 100,
-        destination: { type: 's3', ...ARCHIVE, compression: true },
-      },
-    ],
+    log_files: [{ ...app, batch_max_events: 100, destination: { type: 'http', endpoint } }],
+    api_sources: [{ ...audit, destination: { type: 's3', ...ARCHIVE, compression: true } }],
   };
 }
 
