@@ -126,11 +126,18 @@ export class Catalog {
     tail.rotated = !poll.found.has(tail.id);
     const handle = this.handles.peek(tail);
     if (file) {
+      if (file.path !== tail.location) {
+        this.report.rotated(tail, 'renamed');
+        // Its writer may still have it, however long it was idle.
+        tail.changedAt = poll.now;
+      }
       tail.gone = false;
-      if (file.path !== tail.location) this.report.rotated(tail, 'renamed');
       tail.location = file.path;
     } else if (handle) {
-      if (!tail.gone) this.report.rotated(tail, 'deleted');
+      if (!tail.gone) {
+        this.report.rotated(tail, 'deleted');
+        tail.changedAt = poll.now;
+      }
       tail.gone = true;
       file = await statHandle(handle, tail.location);
     } else {
@@ -151,7 +158,7 @@ export class Catalog {
       tail.final = false;
     }
     tail.size = file.size;
-    tail.modified = file.modified;
+    tail.modified = Math.max(tail.modified, file.modified);
     const wait = tail.gone ? QUIET_MS : FORGET_MS;
     if ((tail.gone || tail.rotated) && poll.now - tail.changedAt >= wait) tail.final = true;
   }

@@ -75,6 +75,12 @@ export class Entries {
     if (this.isLast(tail)) return this.depart(tail);
     this.tails.delete(tail.id);
     this.changes[this.key(tail)] = null;
+    for (const other of this.tails.values()) {
+      if (other.path !== tail.path || other.modified >= tail.modified) continue;
+      // What is forgotten was read: a restart must not take it for new.
+      other.modified = tail.modified;
+      Object.assign(this.changes, this.of(other));
+    }
   }
 
   /** A file is gone, or its content is. Its entry stays for a while. */

@@ -26,7 +26,7 @@ export interface Tail {
   gone: boolean;
   /** The glob does not name it any more. */
   rotated: boolean;
-  /** When it was written last, by the file system's clock, in milliseconds since the epoch. */
+  /** The newest time that was seen under its name, by the file system's clock, in milliseconds since the epoch. */
   modified: number;
   /** When it was last seen to change, on the monotonic clock. */
   changedAt: number;

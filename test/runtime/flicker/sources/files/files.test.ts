@@ -344,7 +344,7 @@ describe('what cannot be read any more', () => {
   });
 
   test('a deleted file is read to its end while it is open, and its last line with it', async () => {
-    setup();
+    setup({ path: '*.log' });
     write(at.path('app.log'), 'one\n');
     await at.start();
     await at.poll();
@@ -374,6 +374,36 @@ describe('what cannot be read any more', () => {
     const read = builder.take();
     expect(read).toMatchObject({ sealed: false, records: { count: 1 } });
     expect(read.records.record(0).toString()).toContain(`"id":"${entry?.idHash}-0"`);
+  });
+
+  test('a short line at a time, also between a look and the read, is never taken for a truncation', async () => {
+    setup();
+    write(at.path('app.log'), '');
+    await at.start();
+    const { BatchBuilder } = await import('../../../../../runtime/flicker/batch');
+    const { signal } = new AbortController();
+    const builder = new BatchBuilder(10, 1000);
+    let written = 0;
+    const add = () => append(at.path('app.log'), `${++written}\n`);
+    for (let round = 0; round < 100; round++) {
+      add();
+      at.time += 5000;
+      // The first fill looks, the others read what was added since: more than was seen.
+      await at.running.fill(builder, signal);
+      builder.take();
+      add();
+      expect(await at.running.fill(builder, signal)).toBe('idle');
+      builder.take();
+      expect(at.running.lag()).toBe(0);
+      at.time += 5000;
+      await at.running.fill(builder, signal);
+      expect(builder.count).toBeLessThanOrEqual(1);
+      builder.take();
+    }
+    const [entry] = Object.values((await at.poll(), at.state.files));
+    expect(entry).toMatchObject({ generation: 0 });
+    expect(at.logged.filter(({ event }) => event === 'source.file_rotated')).toEqual([]);
+    expect(at.missed()).toEqual([]);
   });
 
   test('a file deleted unread while nobody looked is counted once', async () => {

@@ -27,6 +27,8 @@ export class Harness {
   readonly shipped: Shipped[] = [];
   readonly logged: LogLine[] = [];
   state: FlickerState = flickerState.parse({});
+  /** What a restart after a kill finds. */
+  saved: FlickerState = this.state;
   metrics = createFlickerMetrics().metrics;
   time = 1_700_000_000_000;
   batchEvents = 1000;
@@ -71,19 +73,25 @@ export class Harness {
       position: {},
     };
     this.apply(change);
+    this.save();
   }
 
-  /** Reads all there is, a second later. @returns what was shipped, in order */
-  async poll(advance = 1000): Promise<Shipped[]> {
+  /** Reads all there is, or so many batches, a second later. @returns what was shipped, in order */
+  async poll(advance = 1000, batches = Number.POSITIVE_INFINITY): Promise<Shipped[]> {
     this.time += advance;
     const before = this.shipped.length;
     const builder = new BatchBuilder(this.batchEvents, this.batchBytes);
     const { signal } = new AbortController();
-    for (;;) {
+    for (let left = batches; left > 0; left--) {
       const read = await this.running.fill(builder, signal);
       if (builder.dirty) this.ship(builder);
-      if (read === 'idle') return this.shipped.slice(before);
+      if (read === 'idle') break;
     }
+    return this.shipped.slice(before);
+  }
+
+  save(): void {
+    this.saved = structuredClone(this.state);
   }
 
   async lines(advance?: number): Promise<string[]> {
@@ -107,10 +115,11 @@ export class Harness {
   }
 
   private ship(builder: BatchBuilder): void {
-    const { records, after } = builder.take();
+    const { records, after, sealed } = builder.take();
     const shipped: unknown = JSON.parse(records.body('array').toString());
     this.shipped.push(...(shipped as Shipped[]));
     this.apply(after);
+    if (sealed) this.save();
   }
 
   private apply(change: StateChange): void {

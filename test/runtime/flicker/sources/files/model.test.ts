@@ -111,6 +111,7 @@ class Model {
         await this.poll();
         unlink(this.file);
         this.finish(this.text.length);
+        await this.poll();
         return this.poll(61_000);
       case 'copytruncate':
         this.endLine();
