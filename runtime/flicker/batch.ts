@@ -13,6 +13,8 @@ export interface Records {
   slice(from: number, to: number): Records;
   /** One record, as it is in the body. */
   record(index: number): Buffer;
+  /** Told by a destination that reads them no more: from the next `take` on others may lie in their memory. */
+  release(): void;
 }
 
 /** Records of one source that travel together, and the state after them. */
@@ -78,6 +80,8 @@ export class BatchBuilder {
   /** The chunk of the last line. */
   private chunk: Buffer | undefined;
   private chunkView: DataView | undefined;
+  /** What was taken last. */
+  private taken: EncodedRecords | undefined;
   /** Whether a line was turned away. */
   private refused = false;
   private sealed = false;
@@ -160,12 +164,21 @@ export class BatchBuilder {
     this.sealed = true;
   }
 
-  /** The batch so far; the builder starts a new one. */
+  /**
+   * The batch so far; the builder starts a new one. Nobody may need the batch before any more, if it was released: its
+   * memory is used again, because new memory for each costs more than filling it.
+   */
   take(): Batch {
     const { files, position } = this;
     const after = { ...(files && { files }), ...(position && { position }) };
-    const batch = { records: new EncodedRecords(this.bytes, 1, this.ends), after, sealed: this.sealed };
-    this.use(Buffer.allocUnsafe(Math.min(this.bytes.length, this.maxBytes + ROOM)));
+    const records = new EncodedRecords(this.bytes, 1, this.ends);
+    const batch = { records, after, sealed: this.sealed };
+    const again = this.taken?.memory;
+    const largest = this.maxBytes + ROOM;
+    // What one very large record has needed is not kept.
+    const kept = again !== undefined && again.length <= 2 * largest;
+    this.use(kept ? again : Buffer.allocUnsafe(Math.min(this.bytes.length, largest)));
+    this.taken = records;
     this.used = 1;
     this.ends = [];
     this.files = undefined;
@@ -222,11 +235,22 @@ function append(out: DataView, at: number, { words, length }: Constant): number 
 
 /** Records in one buffer: each ends at `ends[i]` and is followed by one byte for the separator. */
 class EncodedRecords implements Records {
+  private released = false;
+
   constructor(
     private readonly bytes: Buffer,
     private readonly start: number,
     private readonly ends: readonly number[],
   ) {}
+
+  /** The memory, when it may be used for others. */
+  get memory(): Buffer | undefined {
+    return this.released ? this.bytes : undefined;
+  }
+
+  release(): void {
+    this.released = true;
+  }
 
   get count(): number {
     return this.ends.length;

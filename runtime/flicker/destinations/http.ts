@@ -1,5 +1,7 @@
 import type { Client, Dispatcher } from 'undici';
+import type { Socket } from 'node:net';
 import type { Clock } from '../../core/clock';
+import type { Records } from '../batch';
 import type { Answer, Destination, Shipment } from '../destination';
 import { errorText } from '../../core/errors';
 import { gzip } from './gzip';
@@ -18,22 +20,35 @@ export async function createHttpDestination(config: HttpConfig, clock: Clock): P
   const headers = requestHeaders(config);
   const timeout = config.timeout_ms;
   const undici = await import('undici');
+  const connect = undici.buildConnector({ ...(await tlsOptions(config.tls)), timeout });
+  let socket: Socket | undefined;
   const client = new undici.Client(url.origin, {
-    connect: { ...(await tlsOptions(config.tls)), timeout },
+    connect: (to, done) =>
+      connect(to, (...result) => {
+        socket = result[1] ?? undefined;
+        done(...result);
+      }),
     // One time-out covers the whole request.
     headersTimeout: 0,
     bodyTimeout: 0,
   });
   const request = { path: `${url.pathname}${url.search}`, method: 'POST', headers } as const;
+  /** Records of an attempt that came to nothing. */
+  let tried: Records | undefined;
 
   return {
     label: `http ${url.origin}`,
     layout: 'array',
     async send(shipment: Shipment, signal: AbortSignal): Promise<Answer> {
       signal.throwIfAborted();
-      const plain = shipment.records.body('array');
+      const { records } = shipment;
+      const plain = records.body('array');
       const body = config.compression ? await gzip(plain) : plain;
-      return exchange(client, { ...request, body }, timeout, clock, signal);
+      const answer = await exchange(client, { ...request, body }, timeout, clock, signal);
+      // A receiver may answer before it has read the request: what is left of it is still on its way then.
+      if (answer.kind !== 'accepted') tried = records;
+      else if (records !== tried && socket?.writableLength === 0) records.release();
+      return answer;
     },
     close: () => client.destroy(),
   };

@@ -169,6 +169,27 @@ test('a batch keeps its bounds exactly, and an empty one takes any line', () => 
   );
 });
 
+test('the memory of a batch is used again when it was released, and only then', () => {
+  const builder = new BatchBuilder(9, 1000);
+  const take = (line: string) => {
+    fill(builder, [line]);
+    return builder.take().records;
+  };
+  const first = take('first');
+  const second = take('second');
+  expect(parse(first)).toEqual(expected(['first']));
+  second.release();
+  const third = take('third');
+  const fourth = take('fourth');
+  expect(parse(third)).toEqual(expected(['third']));
+  expect(parse(fourth)).toEqual(expected(['fourth']));
+  expect(parse(first)).toEqual(expected(['first']));
+  const places = [first, second, third, fourth].map((records) => records.body('array').byteOffset);
+  const memories = [first, second, third, fourth].map((records) => records.body('array').buffer);
+  expect(memories[3] === memories[1] && places[3] === places[1]).toBe(true);
+  expect(memories[2] === memories[0] && places[2] === places[0]).toBe(false);
+});
+
 test('the state after a batch is that of the last change of each part', () => {
   const builder = new BatchBuilder(9, 999);
   expect(builder.dirty).toBe(false);

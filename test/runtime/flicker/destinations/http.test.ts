@@ -192,6 +192,40 @@ describe('the answer', () => {
   });
 });
 
+describe('the memory of a shipment', () => {
+  const sent = async (to: Destination, lines: readonly string[]) => {
+    const given = shipment(lines, { records: records(lines) });
+    const release = jest.spyOn(given.records, 'release');
+    const kinds = [(await to.send(given, never)).kind];
+    if (kinds[0] === 'retry') kinds.push((await to.send(given, never)).kind);
+    return { kinds, released: release.mock.calls.length };
+  };
+
+  test('is released when the receiver has all of it, at the first attempt', async () => {
+    const statuses = [200, 503, 200, 400];
+    const { url } = await receiver((response) => response.writeHead(statuses.shift() ?? 0).end());
+    const to = await http({ endpoint: url });
+    expect(await sent(to, ['one'])).toEqual({ kinds: ['accepted'], released: 1 });
+    expect(await sent(to, ['two'])).toEqual({ kinds: ['retry', 'accepted'], released: 0 });
+    expect(await sent(to, ['three'])).toEqual({ kinds: ['refused'], released: 0 });
+  });
+
+  test('is not released while the rest of it is on its way to a receiver that answers first', async () => {
+    const server = createTcpServer((socket) => {
+      closers.push(() => socket.destroy());
+      socket
+        .on('error', () => {})
+        .once('data', () => {
+          socket.pause();
+          socket.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
+        });
+    });
+    closers.push(() => server.close());
+    const to = await http({ endpoint: `http://127.0.0.1:${await listen(server)}/` });
+    expect(await sent(to, ['x'.repeat(30_000_000)])).toEqual({ kinds: ['accepted'], released: 0 });
+  });
+});
+
 describe('a connection that fails', () => {
   test('refused: nothing was sent', async () => {
     const { url, server } = await receiver((response) => response.end());
