@@ -6,7 +6,7 @@ export class Ledger {
   /** Per event: how often it was accepted, in which life first and last, and under which id. */
   private readonly accepted = new Map<string, { times: number; life: number; id: string | undefined }>();
   private readonly parked = new Set<string>();
-  /** Events accepted again in a later life, by the kill between. */
+  /** Events accepted again in a later life, by the life that had sent them before. */
   readonly repeatedAfterKill: number[] = [];
   /** Events accepted again in the same life. */
   repeatedInLife = 0;
@@ -30,8 +30,10 @@ export class Ledger {
       if (!before) this.accepted.set(event, { times: 1, life: this.life, id });
       else {
         if (before.id !== id) this.problems.push(`${event} came with the ids ${before.id} and ${id}`);
-        if (before.life < this.life) this.repeatedAfterKill[this.life] = (this.repeatedAfterKill[this.life] ?? 0) + 1;
-        else {
+        if (before.life < this.life) {
+          // What a life had sent and not saved when it was killed: it may be repeated several lives later.
+          this.repeatedAfterKill[before.life] = (this.repeatedAfterKill[before.life] ?? 0) + 1;
+        } else {
           this.repeatedInLife++;
           if (!this.mayRepeat.has(event)) this.problems.push(`${event} was repeated in one life without a reason`);
         }
