@@ -110,12 +110,11 @@ export function readFlickerEnvironment(
   );
 }
 
-const schemas: Readonly<Record<SettingsMode, ReturnType<typeof flickerConfigSchema>>> = {
-  final: flickerConfigSchema('final'),
-  template: flickerConfigSchema('template'),
-};
+const schemas = new Map<SettingsMode, ReturnType<typeof flickerConfigSchema>>();
 
-/** The schema of the config file in a mode. */
+/** The schema of the config file in a mode. Made when it is first asked for: a program needs one of the two. */
 export function flickerConfig(mode: SettingsMode): ReturnType<typeof flickerConfigSchema> {
-  return schemas[mode];
+  const schema = schemas.get(mode) ?? flickerConfigSchema(mode);
+  schemas.set(mode, schema);
+  return schema;
 }
