@@ -27,7 +27,7 @@ export class Catalog {
   readonly handles = new Handles();
   private readonly entries: Entries;
   private readonly copies: Copies;
-  private readonly listings = new Listings();
+  private readonly listings: Listings;
   /** Why files could not be read at the last poll. */
   private readonly problems = new Set<string>();
   private readonly report: Report;
@@ -38,6 +38,7 @@ export class Catalog {
     private readonly context: SourceContext,
   ) {
     this.report = createReport(name, context);
+    this.listings = new Listings(context.clock);
     this.entries = new Entries(name, context, isDynamicPattern(config.path) ? undefined : config.path);
     this.copies = new Copies(this.entries, this.handles);
   }

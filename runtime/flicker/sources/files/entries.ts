@@ -76,9 +76,9 @@ export class Entries {
     this.tails.delete(tail.id);
     this.changes[this.key(tail)] = null;
     for (const other of this.tails.values()) {
-      if (other.path !== tail.path || other.modified >= tail.modified) continue;
+      if (other.path !== tail.path || other.modified > tail.modified) continue;
       // What is forgotten was read: a restart must not take it for new.
-      other.modified = tail.modified;
+      other.modified = tail.modified + 1;
       Object.assign(this.changes, this.of(other));
     }
   }

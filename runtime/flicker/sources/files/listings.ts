@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import type { Clock } from '../../../core/clock';
 import { errorCode } from '../../../core/errors';
 import type { FileStat } from './discover';
 
@@ -13,9 +14,11 @@ export class Listings {
   >();
   private readonly versions = new Map<string, bigint | undefined>();
 
+  constructor(private readonly clock: Pick<Clock, 'now'>) {}
+
   /** Whether files came, went or were renamed since `keep`. To be asked before the folder is listed. */
   async changed(folder: string): Promise<boolean> {
-    const version = await versionOf(folder);
+    const version = await versionOf(folder, this.clock.now());
     this.versions.set(folder, version);
     return version === undefined || this.kept.get(folder)?.version !== version;
   }
@@ -35,10 +38,10 @@ export class Listings {
 }
 
 /** Undefined when there is no such folder, or when it changed a moment ago. */
-async function versionOf(folder: string): Promise<bigint | undefined> {
+async function versionOf(folder: string, now: number): Promise<bigint | undefined> {
   try {
     const { mtimeNs } = await stat(folder, { bigint: true });
-    return BigInt(Date.now()) * 1_000_000n - mtimeNs < TICK_NS ? undefined : mtimeNs;
+    return BigInt(Math.floor(now)) * 1_000_000n - mtimeNs < TICK_NS ? undefined : mtimeNs;
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(errorCode(error))) return undefined;
     throw error;

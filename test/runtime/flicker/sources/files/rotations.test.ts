@@ -4,6 +4,7 @@ import {
   existsSync,
   readFileSync,
   renameSync,
+  statSync,
   truncateSync,
   unlinkSync,
   utimesSync,
@@ -49,6 +50,34 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ do: 'kill' as const }) },
 );
 
+const writes = (...sizes: number[]): Step & { do: 'write' } => ({ do: 'write', sizes });
+const rotates = (how: (Step & { do: 'rotate' })['how'], pollAfter?: number, late = false): Step & { do: 'rotate' } => ({
+  do: 'rotate',
+  how,
+  late,
+  pollAfter,
+});
+const polls = (wait: number, batches?: number): Step => ({ do: 'poll', wait, batches });
+
+type Run = [before: (Step & { do: 'write' | 'rotate' })[], later: number, after: Step[], events: number];
+
+/** What was lost, repeated, or shipped though it was there before. */
+const found: Run[] = [
+  // The log was made and rotated before anybody looked.
+  [[], 0, [writes(0), rotates('rename')], 1],
+  // Cut after it was named, before it was read.
+  [[], 0, [writes(0), polls(0, 1), rotates('copytruncate'), writes(400), rotates('rename', 0)], 1],
+  // An empty file was seen, and written to after it was renamed.
+  [[], 0, [writes(0), polls(1000), rotates('copytruncate', 1), rotates('rename without a new file', 0, true)], 1],
+  [[], 0, [writes(0), rotates('rename', 1), polls(1000), rotates('rename', 2, true), polls(1000)], 1],
+  // Idle for long, renamed, and written to once more.
+  [[writes(0)], 0, [polls(4_000_000), rotates('rename', 1, true)], 1],
+  // Rotated away before the first start, and started again.
+  [[writes(400), rotates('rename')], 0, [{ do: 'kill' }], 1],
+  [[writes(400), rotates('rename', undefined, true)], 0, [polls(4_000_000), { do: 'save' }, { do: 'kill' }], 1],
+  [[writes(400), rotates('rename'), writes(9)], 500_000, [{ do: 'kill' }], 1],
+];
+
 /** Numbered files beside the log. */
 const KEPT = 4;
 /** Time of files moves in steps, as a kernel's does: 1/256 s is exact in binary. */
@@ -92,11 +121,14 @@ class Model {
   }
 
   private write(name: string, size: number): void {
+    const isNew = !existsSync(this.at.path(name));
     this.wanted.add(++this.lines);
     appendFileSync(this.at.path(name), `${this.lines}:${'.'.repeat(size)}\n`);
     this.stamp(name);
+    if (isNew) this.stamp('.');
   }
 
+  /** Gives a file, or the folder, the time that it would have. */
   private stamp(name: string): void {
     const seconds = Math.floor((this.at.time / 1000) * TICKS) / TICKS;
     utimesSync(this.at.path(name), seconds, seconds);
@@ -135,13 +167,16 @@ class Model {
     }
     for (const [index, act] of acts.entries()) {
       this.at.time++;
+      const before = statSync(this.at.folder, { bigint: true }).mtimeNs;
       act();
+      if (statSync(this.at.folder, { bigint: true }).mtimeNs !== before) this.stamp('.');
       if (index === pollAfter && !this.down) await this.poll(20);
     }
   }
 
   /** Whatever is there before the first start is read only where the path names it and `start_at` says so. */
-  async firstStart(ships: boolean): Promise<void> {
+  async firstStart(ships: boolean, later: number): Promise<void> {
+    this.at.time += later;
     const read = ships ? new Set(this.literal ? this.linesIn('app.log') : [...this.wanted]) : new Set();
     for (const line of this.wanted) if (!read.has(line)) this.wanted.delete(line);
     this.started = true;
@@ -197,21 +232,27 @@ test.each([
     const before = fc.array(fc.oneof(write, rotate), { maxLength: 6 });
     const after = fc.array(step, { maxLength: 40 });
     await fc.assert(
-      fc.asyncProperty(before, after, fc.integer({ min: 1, max: 20 }), async (old, steps, events) => {
-        const at = new Harness({ path, start_at: startAt });
-        at.batchEvents = events;
-        try {
-          const model = new Model(at, path === 'app.log');
-          for (const next of old) await model.step(next);
-          await model.firstStart(startAt === 'beginning');
-          for (const next of steps) await model.step(next);
-          await model.settle();
-          model.check();
-        } finally {
-          await at.end();
-        }
-      }),
-      { numRuns: Number(process.env.FILES_RUNS ?? 60) },
+      fc.asyncProperty(
+        before,
+        fc.constantFrom(0, 500_000),
+        after,
+        fc.integer({ min: 1, max: 20 }),
+        async (old, later, steps, events) => {
+          const at = new Harness({ path, start_at: startAt });
+          at.batchEvents = events;
+          try {
+            const model = new Model(at, path === 'app.log');
+            for (const next of old) await model.step(next);
+            await model.firstStart(startAt === 'beginning', later);
+            for (const next of steps) await model.step(next);
+            await model.settle();
+            model.check();
+          } finally {
+            await at.end();
+          }
+        },
+      ),
+      { numRuns: Number(process.env.FILES_RUNS ?? 40), examples: found },
     );
   },
   600_000,
