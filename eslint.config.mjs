@@ -5,11 +5,11 @@ const walls = [
   { room: 'contract', regex: '^(?!\\.|zod$)', message: 'contract imports nothing but the schema library' },
   {
     room: 'contract',
-    regex: '/(lib|runtime|dev|bin|test)/',
+    regex: '/(lib|runtime|dev|bin|test)(/|$)',
     message: 'contract imports nothing but the schema library',
   },
-  { room: 'lib', regex: '/(runtime|dev|bin|test)/', message: 'lib and runtime meet only in contract' },
-  { room: 'runtime', regex: '/(lib|dev|bin|test)/', message: 'lib and runtime meet only in contract' },
+  { room: 'lib', regex: '/(runtime|dev|bin|test)(/|$)', message: 'lib and runtime meet only in contract' },
+  { room: 'runtime', regex: '/(lib|dev|bin|test)(/|$)', message: 'lib and runtime meet only in contract' },
   { room: 'runtime', regex: '^(aws-cdk-lib|constructs|cdk8s)', message: 'lib and runtime meet only in contract' },
   {
     room: 'runtime/core',
