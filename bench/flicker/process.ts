@@ -81,11 +81,11 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-/** MB of memory of a process: resident now, and at most so far. */
+/** MiB of memory of a process: resident now, and at most so far. */
 export function memory(pid: number): { readonly resident: number; readonly peak: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const megabytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? NaN) / 1000;
-  return { resident: megabytes('VmRSS') * 1.024, peak: megabytes('VmHWM') * 1.024 };
+  const mebibytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? NaN) / 1024;
+  return { resident: mebibytes('VmRSS'), peak: mebibytes('VmHWM') };
 }
 
 /** Waits until a process that has started has nothing more to do. */

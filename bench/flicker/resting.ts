@@ -52,7 +52,7 @@ export async function bareNode(): Promise<number> {
 }
 
 export interface Rest {
-  readonly residentMb: number;
+  readonly residentMib: number;
   /** Percent of a core. */
   readonly cpuPercent: number;
 }
@@ -65,7 +65,7 @@ export async function rest(folder: string, seconds: number): Promise<Rest> {
     const before = cpuSeconds(running.pid);
     await delay(seconds * 1000);
     const cpuPercent = ((cpuSeconds(running.pid) - before) / seconds) * 100;
-    return { residentMb: memory(running.pid).resident, cpuPercent };
+    return { residentMib: memory(running.pid).resident, cpuPercent };
   } finally {
     await running.stop();
   }

@@ -13,7 +13,7 @@ export interface Shipping {
   /** Megabytes of input per second of wall clock. */
   readonly perSecond: number;
   readonly eventsPerSecond: number;
-  /** Peak resident megabytes. */
+  /** Peak resident memory, MiB. */
   readonly peak: number;
   /** Bytes sent for each byte of input. */
   readonly expansion: number;
@@ -92,10 +92,10 @@ export function compareTable(results: ReadonlyMap<Subject, readonly Shipping[]>,
       show(over((shipping) => shipping.perSecond)),
       show(over((shipping) => shipping.eventsPerSecond / 1000)),
       show(over((shipping) => shipping.peak)),
-      show({ ...over((shipping) => shipping.expansion), min: 0, max: 0 }, 2).replace(/ \(.*/, ''),
+      over((shipping) => shipping.expansion).median.toFixed(2),
       `${Math.round(over((shipping) => shipping.sinkBusy).max * 100)} %`,
     ];
   });
-  const header = ['', 'MB per CPU second', `ratio to ${reference.name}`, 'MB/s wall', '1000 events/s', 'peak RSS MB'];
+  const header = ['', 'MB per CPU second', `ratio to ${reference.name}`, 'MB/s wall', '1000 events/s', 'peak RSS MiB'];
   return table([...header, 'bytes out per byte in', 'sink busy at most'], rows);
 }
