@@ -67,9 +67,10 @@ export class Catalog {
     const fresh = new Map(files.map((file) => [file.id, { file, path: file.path }]));
     for (const { old, file } of poll.cut) fresh.set(file.id, { file, path: old.path });
     for (const { file, path } of fresh.values()) {
-      const known = tails.get(file.id);
-      if (known && !isOpenQuestion(known, file)) continue;
-      await this.attempt(file.path, () => this.identify(file, path, poll));
+      if (!tails.has(file.id)) await this.attempt(file.path, () => this.identify(file, path, poll));
+    }
+    for (const { tail, file } of poll.filled) {
+      if (tails.get(file.id) === tail) await this.attempt(file.path, () => this.identify(file, tail.path, poll));
     }
     // A copy onto a file that was there does not change the folder.
     for (const { old } of poll.cut) changed.add(dirname(old.path));
@@ -146,7 +147,10 @@ export class Catalog {
       return;
     }
     if (file.version !== tail.verified) {
-      if (!tail.rotated && isOpenQuestion(tail, file)) return;
+      if (tail.fingerprint.bytes === 0 && file.size > 0 && !tail.gone) {
+        poll.filled.push({ tail, file });
+        return;
+      }
       const handle = await this.handles.get(tail);
       if (!handle) return; // it was renamed since it was found: the next poll finds it again
       if (!(await this.verify(tail, file, handle))) {
@@ -332,9 +336,4 @@ export class Catalog {
     this.entries.depart(tail);
     await this.handles.close(tail);
   }
-}
-
-/** Whether an empty file has content now, of which nothing is known: it may be a copy of another file. */
-function isOpenQuestion(tail: Tail, file: FileStat): boolean {
-  return tail.fingerprint.bytes === 0 && tail.offset === 0 && file.size > 0;
 }

@@ -24,7 +24,7 @@ export class Copies {
     if (old.fingerprint.bytes === 0) return undefined;
     const fresh = (await poll.folder(dirname(old.location)))
       .filter(({ id, path, size }) => size >= old.offset && id !== old.id && isRotatedName(old.path, path))
-      .filter(({ id }) => !this.entries.tails.has(id))
+      .filter(({ id }) => (this.entries.tails.get(id)?.fingerprint.bytes ?? 0) === 0)
       .sort((a, b) => b.size - a.size);
     for (const file of fresh) {
       if (await withFile(file, (handle) => goesOn(handle, old))) return file;

@@ -91,9 +91,9 @@ export function isRotatedName(original: string, candidate: string): boolean {
 /** Files that were rotated away from a name after a time, oldest first: `app.log.1`, `app.log-20240101` of `app.log`. */
 export function rotatedSince(original: string, since: number, files: readonly FileStat[]): FileStat[] {
   return files
-    .filter(({ path, modified, size }) => {
+    .filter(({ path, modified }) => {
       const suffix = path.startsWith(original) ? path.slice(original.length) : '';
-      return size > 0 && modified >= since && /^[._-]\d[\d._:T-]*$/.test(suffix);
+      return modified >= since && /^[._-]\d[\d._:T-]*$/.test(suffix);
     })
     .sort((a, b) => a.modified - b.modified);
 }

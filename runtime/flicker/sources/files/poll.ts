@@ -13,6 +13,8 @@ export interface Poll {
   readonly folderAgain: (folder: string) => Promise<readonly FileStat[]>;
   /** Files that cannot be found under any name. */
   readonly lost: Set<Tail>;
+  /** Files that were empty and have content now, of which nothing is known: they may be copies of others. */
+  readonly filled: { readonly tail: Tail; readonly file: FileStat }[];
   /** Files whose content is no longer what was followed. */
   readonly cut: { readonly old: Tail; readonly file: FileStat }[];
 }
@@ -24,6 +26,7 @@ export function createPoll(files: readonly FileStat[], now: number): Poll {
     folder: readOnce(),
     folderAgain: readOnce(),
     lost: new Set(),
+    filled: [],
     cut: [],
   };
 }

@@ -68,8 +68,10 @@ const found: Run[] = [
   // Cut after it was named, before it was read.
   [[], 0, [writes(0), polls(0, 1), rotates('copytruncate'), writes(400), rotates('rename', 0)], 1],
   // An empty file was seen, and written to after it was renamed.
-  [[], 0, [writes(0), polls(1000), rotates('copytruncate', 1), rotates('rename without a new file', 0, true)], 1],
+  [[], 0, [writes(0), polls(1000), rotates('copytruncate', 2), rotates('rename without a new file', 1, true)], 1],
   [[], 0, [writes(0), rotates('rename', 1), polls(1000), rotates('rename', 2, true), polls(1000)], 1],
+  // A copy was seen while it was empty.
+  [[], 0, [writes(1400), polls(1000), rotates('copytruncate', 0), polls(1000)], 1],
   // Idle for long, renamed, and written to once more.
   [[writes(0)], 0, [polls(4_000_000), rotates('rename', 1, true)], 1],
   // Rotated away before the first start, and started again.
@@ -157,6 +159,7 @@ class Model {
     }
     if (how === 'copytruncate') {
       acts.push(
+        () => (appendFileSync(first, ''), this.stamp('app.log.1')),
         () => (copyFileSync(log, first), this.stamp('app.log.1')),
         () => (truncateSync(log), this.stamp('app.log')),
       );
@@ -170,7 +173,7 @@ class Model {
       const before = statSync(this.at.folder, { bigint: true }).mtimeNs;
       act();
       if (statSync(this.at.folder, { bigint: true }).mtimeNs !== before) this.stamp('.');
-      if (index === pollAfter && !this.down) await this.poll(20);
+      if (index === pollAfter && !this.down) await this.poll(6000);
     }
   }
 
