@@ -196,6 +196,24 @@ describe('rotation', () => {
     expect(at.missed()).toEqual([]);
   });
 
+  test('what was written after a cut is read, whatever name the file has then', async () => {
+    setup();
+    write(at.path('app.log'), big('first'));
+    await at.start();
+    await at.poll();
+    await at.stop();
+    copy(at.path('app.log'), at.path('app.log.1'));
+    truncate(at.path('app.log'));
+    append(at.path('app.log'), 'second\n');
+    rename(at.path('app.log'), at.path('kept'));
+    write(at.path('app.log'), 'third\n');
+    await at.start();
+    const shipped = await at.poll();
+    expect(shipped.map(({ line }) => line).sort()).toEqual(['second', 'third']);
+    expect(shipped.every(({ path }) => path === at.path('app.log'))).toBe(true);
+    expect(at.missed()).toEqual([]);
+  });
+
   test('files that were there and rotated away while nobody looked are read as well', async () => {
     setup();
     write(at.path('app.log'), 'one\n');

@@ -66,7 +66,7 @@ const found: Run[] = [
   // The log was made and rotated before anybody looked.
   [[], 0, [writes(0), rotates('rename')], 1],
   // Cut after it was named, before it was read.
-  [[], 0, [writes(0), polls(0, 1), rotates('copytruncate'), writes(400), rotates('rename', 0)], 1],
+  [[], 0, [writes(0), polls(0, 1), rotates('copytruncate'), writes(400), polls(0)], 1],
   // An empty file was seen, and written to after it was renamed.
   [[], 0, [writes(0), polls(1000), rotates('copytruncate', 2), rotates('rename without a new file', 1, true)], 1],
   [[], 0, [writes(0), rotates('rename', 1), polls(1000), rotates('rename', 2, true), polls(1000)], 1],
