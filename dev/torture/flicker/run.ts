@@ -117,8 +117,10 @@ export async function tortureRun(options: TortureOptions): Promise<TortureReport
     const traffic = new Traffic(writer, okta, ledger, random, Math.ceil(options.events / options.kills));
     for (let kill = 1; kill <= options.kills; kill++) {
       const planned = random.pick(strikes);
-      // Most strikes hit a program at work; some hit it while it starts.
-      if (random.chance(0.85)) await flicker.line((line) => line.includes('source.started') && line.includes('"app"'));
+      // Most strikes hit a program at work; some hit it while it starts, and then nothing is rotated.
+      const atWork = random.chance(0.85);
+      if (atWork) await atLastStarted(flicker);
+      traffic.begin(atWork);
       const hit = await liveUntil(planned, {
         random,
         traffic,
@@ -142,8 +144,9 @@ export async function tortureRun(options: TortureOptions): Promise<TortureReport
       );
     }
     // The strikes came early: what is left to send goes through the last life.
+    await atLastStarted(flicker);
     while (ledger.counts.sent < options.events) {
-      traffic.begin();
+      traffic.begin(true);
       traffic.burst();
       if (random.chance(0.02)) traffic.rotate();
       await delay(2);
@@ -208,6 +211,7 @@ function moods(random: Random): (records: readonly ReceivedRecord[]) => Verdict 
 class Traffic {
   private left = 0;
   private rotatedAt = 0;
+  private mayRotate = true;
 
   constructor(
     private readonly writer: LogWriter,
@@ -218,8 +222,9 @@ class Traffic {
   ) {}
 
   /** A new life: so much may be written in it. */
-  begin(): void {
+  begin(mayRotate: boolean): void {
     this.left = this.perLife;
+    this.mayRotate = mayRotate;
   }
 
   burst(): void {
@@ -235,7 +240,7 @@ class Traffic {
   rotate(): boolean {
     const due = this.writer.dueBeforeRotation;
     if (due !== undefined && !this.ledger.arrived(due)) return false;
-    if (performance.now() - this.rotatedAt < ROTATE_AFTER_MS) return false;
+    if (!this.mayRotate || performance.now() - this.rotatedAt < ROTATE_AFTER_MS) return false;
     this.rotatedAt = performance.now();
     this.writer.rotate();
     return true;
@@ -271,7 +276,6 @@ async function liveUntil(planned: Strike, life: Life): Promise<Strike> {
   life.setOnAccepted(() => {
     if (planned === 'unsaved' && life.unsaved() >= life.threshold) strike('unsaved');
   });
-  traffic.begin();
   const endBy = performance.now() + (planned === 'time' ? random.int(50, LIFE_MS / 2) : LIFE_MS);
   const rotateAfter = random.int(1, 8);
   for (let turn = 1; !hit; turn++) {
@@ -320,6 +324,11 @@ async function deadLetters(s3: S3Client): Promise<string[]> {
   return texts
     .flatMap((text) => text.split('\n').filter(Boolean))
     .map((line) => (JSON.parse(line) as { event: { line: string } }).event.line);
+}
+
+/** The sources start one after the other; the files are the last. */
+async function atLastStarted(flicker: FlickerProcess): Promise<void> {
+  await flicker.line((line) => line.includes('source.started') && line.includes('"app"'));
 }
 
 async function until(condition: () => boolean, ms: number, what: string): Promise<void> {
