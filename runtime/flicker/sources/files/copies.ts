@@ -48,7 +48,11 @@ export class Copies {
         return true;
       }
       const handle = await this.handles.get(original);
-      if (!handle) continue;
+      if (!handle) {
+        // It moved since it was found: the next poll sees whether it was cut.
+        if (file.size >= original.offset && (await withFile(file, (copy) => goesOn(copy, original)))) return true;
+        continue;
+      }
       const { size } = await statHandle(handle, original.location);
       // Cut a moment ago: the next poll sees it.
       if (size < original.offset && (await withFile(file, (copy) => goesOn(copy, original)))) return true;
