@@ -164,15 +164,19 @@ async function readAndSend(
   const sent = async () => {
     status.movesBy = Number.POSITIVE_INFINITY;
     await sending;
-    sending = undefined;
     if (failure) throw failure.error;
   };
   const send = async () => {
     await sent();
     const batch = builder.take();
-    sending = ship(context, batch, abort, status).catch((error: unknown) => {
-      failure = { error };
-    });
+    const shipped = ship(context, batch, abort, status)
+      .catch((error: unknown) => {
+        failure = { error };
+      })
+      .finally(() => {
+        if (sending === shipped) sending = undefined;
+      });
+    sending = shipped;
   };
 
   try {

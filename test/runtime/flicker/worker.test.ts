@@ -129,6 +129,18 @@ describe('a batch is sent', () => {
     await stop(bench, running);
   });
 
+  test('when it is due in the middle of a long read, though an earlier one was sent in it', async () => {
+    const bench = new Bench();
+    bench.settings = { ...bench.settings, buffer_size: 1, batch_max_events: 100 };
+    bench.page = 1;
+    bench.available = 50;
+    bench.onFill = () => bench.clock.sleep(1000);
+    const running = bench.start();
+    await bench.time.run(10_500);
+    expect(bench.lines.length).toBeGreaterThanOrEqual(8);
+    await stop(bench, running);
+  });
+
   test('without a poll before its time', async () => {
     const bench = new Bench();
     bench.settings = { ...bench.settings, polling_frequency_ms: 30_000, flush_interval_ms: 1000 };
