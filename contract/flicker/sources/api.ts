@@ -1,48 +1,6 @@
 import { z } from 'zod';
-import { duration, httpUrl, size, strictObject, text, type SettingsMode } from '../settings';
-import { destinationSchema } from './destinations';
-import { maskingSchema } from './masking';
-
-/**
- * A line of more than `bytes` bytes is shipped in parts of that many. Each part but the last ends with `continues`, each
- * but the first begins with `continued`.
- */
-export const longLines = { bytes: 1024 ** 2, continues: '…[continues]', continued: '[continued]…' } as const;
-
-const patterns = (what: string) => z.array(z.string()).default([]).describe(what);
-
-function common(mode: SettingsMode, polling: number) {
-  return {
-    polling_frequency_ms: duration(mode, { min: 10 }).prefault(polling).describe('How often the source is read.'),
-    destination: destinationSchema(mode)
-      .optional()
-      .describe('Where the events go; the top-level `destination` by default.'),
-    buffer_size: z.int().min(1).default(100).describe('Send when this many events wait.'),
-    flush_interval_ms: duration(mode).prefault(30_000).describe('Send what waits after this long.'),
-    batch_max_events: z.int().min(1).max(100_000).default(5000).describe('Most events in one request.'),
-    batch_max_bytes: size(mode, { min: 1024, max: 64 * 1024 ** 2 })
-      .prefault(1024 ** 2)
-      .describe('Most bytes in one request, before compression. One larger event travels alone.'),
-    match_on: patterns('Keep only events that match one of these patterns (RE2 syntax). Empty keeps all.'),
-    exclude_on: patterns('Drop events that match one of these patterns; applied after `match_on`.'),
-    masking: maskingSchema().optional().describe('Replaces personal data and secrets before events leave.'),
-  };
-}
-
-/** One `log_files` entry: files that a glob names. */
-export function logFileSchema(mode: SettingsMode) {
-  return strictObject({
-    path: z.string().min(1).describe('File or glob. Rotated files are followed by device and inode.'),
-    name: z.string().optional().describe('Name in metrics, logs and object keys; the path by default.'),
-    start_at: z
-      .enum(['end', 'beginning'])
-      .default('end')
-      .describe(
-        'Where to start in a file that is there at the very first start. Later files are read from their beginning.',
-      ),
-    ...common(mode, 1000),
-  });
-}
+import { httpUrl, strictObject, text, type SettingsMode } from '../../settings';
+import { commonKeys } from './common';
 
 /** One `api_sources` entry: a paginated HTTP API. */
 export function apiSourceSchema(mode: SettingsMode) {
@@ -86,7 +44,7 @@ export function apiSourceSchema(mode: SettingsMode) {
       .describe('How that time is written (`iso8601` is `rfc3339`).'),
     pagination: paginationSchema().optional().describe('How further pages are asked for; one page by default.'),
     max_pages: z.int().min(1).default(100).describe('Most pages in one poll; the walk resumes at the next poll.'),
-    ...common(mode, 30_000),
+    ...commonKeys(mode, 30_000),
   });
 }
 

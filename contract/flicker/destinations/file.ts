@@ -1,0 +1,12 @@
+import { z } from 'zod';
+import { strictObject } from '../../settings';
+import { includeId } from './common';
+
+/** A file that grows. */
+export function fileDestination() {
+  return strictObject({
+    type: z.literal('file'),
+    path: z.string().min(1).describe('File that records are appended to, one JSON object a line.'),
+    include_id: includeId(),
+  });
+}
