@@ -1,22 +1,22 @@
 import { request } from 'node:http';
-import { parseArgs } from 'node:util';
 import { flickerExit, flickerSettings } from '../../contract/flicker/settings';
 import { flickerPort } from '../../contract/flicker/observability';
-import { errorText } from '../core/errors';
+import { SettingsError } from '../../contract/settings';
 
 const TIMEOUT_MS = 3000;
 
-/** `flicker health`: asks the flicker of this container whether it is live. The result is the exit code. */
-export function askHealth(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  let port: number;
-  try {
-    const { values } = parseArgs({ args: argv.slice(3), options: { port: { type: 'string' } } });
-    port = Number(values.port ?? (env[flickerSettings.port.env] || flickerPort.port));
-    if (!Number.isInteger(port) || port < 1 || port > 65_535)
-      throw new Error('--port: expected a number from 1 to 65535');
-  } catch (error) {
-    process.stderr.write(`flicker: ${errorText(error)}\n`);
-    return Promise.resolve(flickerExit.usage);
+/**
+ * Asks the flicker of this container whether it is live. The result is the exit code.
+ * @param given the port as text; by default that of the environment
+ * @throws SettingsError when the port is none
+ */
+export async function askHealth(
+  given: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<number> {
+  const port = Number(given ?? (env[flickerSettings.port.env] || flickerPort.port));
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new SettingsError('bad usage', [`--port [${flickerSettings.port.env}]: expected a number from 1 to 65535`]);
   }
   const told = env[flickerSettings.host.env];
   const host = told === undefined || told === '' || told === '0.0.0.0' ? '127.0.0.1' : told === '::' ? '::1' : told;

@@ -1,8 +1,4 @@
-// Each command loads what it needs and no more: a health check runs every few seconds.
-async function main(argv: readonly string[]): Promise<number> {
-  if (argv[2] === 'health') return (await import('./health')).askHealth(argv, process.env);
-  return (await import('./cli')).run(argv, process.env);
-}
+import { run } from './cli';
 
 // Nobody reads any more what is written. A start sends again what was not saved.
 for (const stream of [process.stdout, process.stderr]) {
@@ -13,7 +9,7 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-main(process.argv).then(
+run(process.argv, process.env).then(
   // What a library still holds open must not keep a finished program from ending. Writes to pipes and files are done.
   (code) => process.exit(code),
   (error: unknown) => {

@@ -94,6 +94,7 @@ test.each([
     ['--track', '--registry-file', 's3://bucket'],
     '[FLICKER_REGISTRY_FILE]: expected s3://',
   ],
+  ['a command that is none', ['helth', 'now'], "there is no command 'helth', did you mean 'health'?"],
   ['--allow-unset without --validate', ['--allow-unset'], '--allow-unset only goes with --validate'],
 ])('%s is bad usage', async (_, args, message) => {
   const { code, err } = await flicker(args);

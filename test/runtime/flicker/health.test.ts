@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { listen } from '../../../dev/vendors/listen';
-import { askHealth } from '../../../runtime/flicker/health';
+import { run } from '../../../runtime/flicker/cli';
 
 let status = 200;
 let asked: string[];
@@ -30,7 +30,7 @@ afterEach(async () => {
 });
 
 const ask = (args: readonly string[], env: Record<string, string> = {}) =>
-  askHealth(['node', 'flicker', 'health', ...args], env);
+  run(['node', 'flicker', 'health', ...args], env);
 
 test.each([
   ['the flag', (to: string) => ask(['--port', to])],
@@ -57,8 +57,8 @@ test('says that nobody answers', async () => {
 test.each([
   [['--port', 'many'], 'expected a number from 1 to 65535'],
   [['--port', '0'], 'expected a number from 1 to 65535'],
-  [['--prt', '1'], "Unknown option '--prt'"],
-  [['now'], "Unexpected argument 'now'"],
+  [['--prt', '1'], "unknown option '--prt'"],
+  [['now'], 'too many arguments'],
 ])('%j is bad usage', async (args, message) => {
   expect(await ask(args)).toBe(2);
   expect(said).toContain(message);
