@@ -1,6 +1,9 @@
+import type { VendorRequest } from '../../../../../dev/vendors/frame';
 import { startOkta, type Okta, type OktaOptions } from '../../../../../dev/vendors/okta';
 import { open, run } from './fixtures';
 import type { apiConfig } from './harness';
+
+const empty = ({ answer }: VendorRequest) => Array.isArray(answer) && answer.length === 0;
 
 describe("Okta's System Log", () => {
   async function okta(options: OktaOptions): Promise<{ api: Okta; config: Parameters<typeof apiConfig>[0] }> {
@@ -35,8 +38,7 @@ describe("Okta's System Log", () => {
         ]);
     }
     const wanted = new Set(api.events.map(({ uuid }) => uuid));
-    for (let polls = 0; polls < 100 && !api.requests.slice(-3).every(({ events }) => events === 0); polls++)
-      await source.poll();
+    for (let polls = 0; polls < 100 && !api.requests.slice(-3).every(empty); polls++) await source.poll();
     expect(new Set(source.shipped.map(({ id }) => id))).toEqual(wanted);
     expect(api.requests.every(({ status }) => status === 200)).toBe(true);
     expect(
