@@ -11,9 +11,14 @@ const lease = z.looseObject({
   owner: z.string().min(1),
   host: z.string(),
   seq: count,
-  state: z.enum(['held', 'released']),
+  /** Closed: nobody may take it over. It was moved, or is a copy that is not complete. */
+  state: z.enum(['held', 'released', 'closed']),
   ttlMs: count,
   renewMs: count,
+  /** Of a closed one: where the registry is now. */
+  movedTo: z.string().optional(),
+  /** The registry that this one was copied from, and the epoch that it was closed with. */
+  copyOf: z.looseObject({ location: z.string(), epoch: count }).optional(),
 });
 export type Lease = z.infer<typeof lease>;
 
