@@ -18,8 +18,6 @@ const usage = `npm run bench -- flicker [options]
   --only PART    throughput, start, idle, api or puts
   --profile DIR  writes CPU profiles of the throughput runs there; they slow flicker down`;
 
-/** What the page of the bench recommends where memory is scarce. */
-const SMALL_HEAP = '--max-semi-space-size=1';
 const START_RUNS = 15;
 const IDLE_SECONDS = 20;
 const PUT_SECONDS = 30;
@@ -76,7 +74,6 @@ async function throughput(sink: Sink, folder: string, { megabytes, runs, profile
       copyLimit,
       flicker('flicker', undefined, nodeArgs),
       flicker('flicker, registry on S3', s3, nodeArgs),
-      flicker(`flicker, ${SMALL_HEAP}`, undefined, [SMALL_HEAP, ...nodeArgs]),
     ];
     for (const name of corpusNames) {
       const corpus = writeCorpus(folder, name, megabytes);

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { renderFlickerSettings, type FlickerConfigInput } from '../../contract';
+import { nodeCommand, renderFlickerSettings, type FlickerConfigInput } from '../../contract';
 import { flickerBundle } from '../../dev/flicker-process';
 import type { Command } from './process';
 
@@ -40,7 +40,7 @@ export interface FlickerRun {
 export function flickerCommand({ config, registryFile, port = 0, env, nodeArgs = [] }: FlickerRun): Command {
   const settings = { config, track: true, registryFile, port, host: '127.0.0.1', nodeId: 'bench' };
   return {
-    argv: [process.execPath, ...nodeArgs, flickerBundle],
+    argv: [process.execPath, ...nodeCommand.slice(1), ...nodeArgs, flickerBundle],
     env: { ...env, ...renderFlickerSettings(settings) },
   };
 }

@@ -13,6 +13,7 @@ import {
   flickerCalls,
   flickerPort,
   flickerStopSeconds,
+  nodeCommand,
   registryLayout,
   renderFlickerSettings,
   type FlickerConfig,
@@ -170,7 +171,7 @@ export class LogShipper extends Construct implements iam.IGrantable, ec2.IConnec
     );
     const container = this.taskDefinition.addContainer(FLICKER, {
       image: runtime.image,
-      entryPoint: ['node'],
+      entryPoint: [...nodeCommand],
       command: [bundle],
       environment: { ...props.environment, ...settings },
       secrets: Object.fromEntries(Object.entries(props.secrets ?? {}).map(([name, from]) => [name, toEcsSecret(from)])),

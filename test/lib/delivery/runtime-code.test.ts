@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Template } from 'aws-cdk-lib/assertions';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
-import { bundleEnvironment, bundlePath, runtimeImages } from '../../../contract';
+import { bundleEnvironment, bundlePath, nodeCommand, runtimeImages } from '../../../contract';
 import { RuntimeCode } from '../../../lib';
 import { bundleFile } from '../../../lib/delivery/bundle-file';
 import { shipperIn, testStack } from '../support/app';
@@ -83,14 +83,16 @@ test('runtime/Dockerfile starts from the same Node image, as nobody, with the sa
   const { repository, tag } = runtimeImages.node;
   expect(dockerfile).toContain(`ARG NODE_IMAGE=${repository}:${tag}\n`);
   expect(dockerfile).toContain('USER 10001:10001\n');
-  expect(dockerfile).toContain(`ENTRYPOINT ["node", "${bundlePath('flicker')}"]`);
+  expect(dockerfile).toContain(
+    `ENTRYPOINT ${JSON.stringify([...nodeCommand, bundlePath('flicker')]).replaceAll(',', ', ')}`,
+  );
 });
 
 test('an image of your own needs no bundle, no copy and no root', () => {
   const stack = testStack();
   shipperIn(stack, { code: RuntimeCode.image(ecs.ContainerImage.fromRegistry('company/flicker:1')) });
   const flicker = containerIn(stack, 'flicker');
-  expect(flicker).toMatchObject({ Image: 'company/flicker:1', EntryPoint: ['node'], User: '10001:10001' });
+  expect(flicker).toMatchObject({ Image: 'company/flicker:1', EntryPoint: [...nodeCommand], User: '10001:10001' });
   expect(flicker.DependsOn).toBeUndefined();
   expect(() => containerIn(stack, 'bundle')).toThrow('no container "bundle"');
   expect(JSON.stringify(Template.fromStack(stack).toJSON())).not.toContain('-assets-');
