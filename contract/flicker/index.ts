@@ -5,6 +5,7 @@ export * from './destinations';
 export * from './json-schema';
 export * from './masking';
 export * from './observability';
+export * from './presets';
 export * from './settings';
 export * from './sources';
 export * from './stop';

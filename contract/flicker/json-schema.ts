@@ -3,5 +3,14 @@ import { flickerConfig } from './settings';
 
 /** The JSON Schema of the config file, for editors. */
 export function flickerConfigJsonSchema(): object {
-  return { title: 'flicker config', ...z.toJSONSchema(flickerConfig('final'), { io: 'input' }) };
+  const schema = z.toJSONSchema(flickerConfig('final'), {
+    io: 'input',
+    reused: 'ref',
+    unrepresentable: 'any',
+    // A source without a preset: the key is not there.
+    override: ({ zodSchema, jsonSchema }) => {
+      if (zodSchema._zod.def.type === 'undefined') jsonSchema.not = {};
+    },
+  });
+  return { title: 'flicker config', ...schema };
 }

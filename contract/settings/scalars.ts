@@ -61,6 +61,15 @@ export function httpUrl(mode: SettingsMode) {
   return text(mode, isHttpUrl, 'an absolute URL that starts with http:// or https://');
 }
 
+/** The name of a host, without scheme, port or path. */
+export function hostname(mode: SettingsMode) {
+  return text(
+    mode,
+    (value) => /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/i.test(value),
+    'a host name such as "company.example.com", without "https://" and path',
+  );
+}
+
 function isHttpUrl(value: string): boolean {
   return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol);
 }

@@ -1,14 +1,20 @@
 import { z } from 'zod';
-import { httpUrl, strictObject, text, type SettingsMode } from '../../settings';
+import { httpUrl, nearest, strictObject, type SettingsMode } from '../../settings';
+import { presets, presetSourceSchemas } from '../presets';
+import { apiKeys } from './api-keys';
 import { commonKeys } from './common';
 
-/** One `api_sources` entry: a paginated HTTP API. */
+/** One `api_sources` entry: a preset of a vendor's API, or any paginated HTTP API. */
 export function apiSourceSchema(mode: SettingsMode) {
+  const common = commonKeys(mode, 30_000);
+  return z.discriminatedUnion('preset', [anyApiSchema(mode, common), ...presetSourceSchemas(mode, common)], {
+    error: (issue) => (issue.code === 'invalid_union' ? unknownPreset(issue.input) : undefined),
+  });
+}
+
+function anyApiSchema(mode: SettingsMode, common: ReturnType<typeof commonKeys>) {
   return strictObject({
-    name: z
-      .string()
-      .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, { error: 'expected letters, digits, ".", "_" and "-", 100 at most' })
-      .describe('Unique name: the key of its position in the registry. A renamed source is a new source.'),
+    preset: z.undefined().optional(),
     endpoint: httpUrl(mode).describe('URL of the GET request.'),
     results_field: z.string().describe('Dot path to the array of entries; empty when the answer itself is the array.'),
     timestamp_field: z.string().min(1).describe('Dot path to the time of an entry.'),
@@ -18,20 +24,14 @@ export function apiSourceSchema(mode: SettingsMode) {
       .describe(
         'How entries write their time. `auto` tells RFC 3339 and seconds, milliseconds, microseconds by magnitude.',
       ),
-    message_field: z.string().optional().describe('Dot path to the text to ship; the whole entry as JSON by default.'),
     id_field: z
       .string()
       .optional()
       .describe('Dot path to the unique id of an entry; a hash of the entry and its occurrence by default.'),
-    start_from: z
-      .union([z.enum(['now', 'beginning']), text(mode, isRfc3339, 'an RFC 3339 time with a zone')])
-      .default('now')
-      .describe('Where to start at the very first start: `now`, `beginning`, or an RFC 3339 time.'),
     api_key: z.string().optional().describe('Sent as `Authorization: Bearer …`; wins over `basic`.'),
     basic: strictObject({ username: z.string().describe('User name.'), password: z.string().describe('Password.') })
       .optional()
       .describe('HTTP basic credentials.'),
-    headers: z.record(z.string(), z.string()).default({}).describe('More request headers.'),
     time_filter_param: z
       .string()
       .optional()
@@ -43,9 +43,20 @@ export function apiSourceSchema(mode: SettingsMode) {
       .default('rfc3339')
       .describe('How that time is written (`iso8601` is `rfc3339`).'),
     pagination: paginationSchema().optional().describe('How further pages are asked for; one page by default.'),
-    max_pages: z.int().min(1).default(100).describe('Most pages in one poll; the walk resumes at the next poll.'),
-    ...commonKeys(mode, 30_000),
+    ...apiKeys(mode),
+    ...common,
   });
+}
+
+/** An API source without a preset, parsed. */
+export type AnyApiConfig = z.output<ReturnType<typeof anyApiSchema>>;
+
+function unknownPreset(input: unknown): string | undefined {
+  const name = typeof input === 'object' && input !== null && 'preset' in input ? input.preset : undefined;
+  if (name === undefined) return undefined;
+  const known = presets.map((preset) => preset.name);
+  const near = typeof name === 'string' ? nearest(name, known) : undefined;
+  return `unknown preset ${JSON.stringify(name)}${near ? `, did you mean "${near}"?` : `; known presets: ${known.join(', ')}`}`;
 }
 
 /** How an API pages. Keys that another pagination type uses are accepted and have no effect, as in the original. */
@@ -83,9 +94,3 @@ const requiredKeys = {
   page: ['page_param'],
   link: [],
 } as const;
-
-function isRfc3339(value: string): boolean {
-  return (
-    /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/i.test(value) && !Number.isNaN(Date.parse(value))
-  );
-}

@@ -1,4 +1,4 @@
-import type { ApiSourceConfig } from '../../../../contract/flicker';
+import type { AnyApiConfig } from '../../../../contract/flicker';
 import { contentHash, fieldAt, keyOf, occurrenceId, vendorId } from './fields';
 import { packKeys, unpackKeys, type ApiPosition, type Walk } from './position';
 import { readTime } from './timestamp';
@@ -46,7 +46,7 @@ export class Sieve {
   private newest: number | null;
 
   constructor(
-    private readonly config: ApiSourceConfig,
+    private readonly config: AnyApiConfig,
     private readonly position: ApiPosition,
   ) {
     const { walk } = position;

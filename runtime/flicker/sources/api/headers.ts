@@ -1,11 +1,11 @@
-import type { ApiSourceConfig } from '../../../../contract/flicker';
+import type { AnyApiConfig } from '../../../../contract/flicker';
 import { checkHeaders } from '../../headers';
 
 /**
  * The request headers. `api_key` wins over `basic`; a header written out wins over both.
  * @throws Error naming a header that cannot be sent, never its value
  */
-export function requestHeaders({ name, api_key, basic, headers }: ApiSourceConfig): Record<string, string> {
+export function requestHeaders({ name, api_key, basic, headers }: AnyApiConfig): Record<string, string> {
   const credentials =
     api_key !== undefined
       ? `Bearer ${api_key}`

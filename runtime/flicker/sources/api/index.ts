@@ -1,6 +1,6 @@
-import { flickerEvents, type ApiSourceConfig } from '../../../../contract/flicker';
+import { flickerEvents, type AnyApiConfig, type ApiSourceConfig } from '../../../../contract/flicker';
 import type { BatchBuilder } from '../../batch';
-import { createTransform } from '../../filters';
+import { createTransform, observeLines } from '../../filters';
 import { SourceError, type Source, type SourceContext } from '../../source';
 import type { Position } from '../../state';
 import { present, restarted, Sieve, type FreshEntry } from './entries';
@@ -33,14 +33,16 @@ interface OpenPage {
  * walk, less an overlap for late entries, and ships what is new; see `Sieve` for what that means.
  */
 export function createApiSource(
-  config: ApiSourceConfig,
+  given: ApiSourceConfig,
   context: SourceContext & { readonly limits?: HttpLimits },
 ): Source {
+  if (given.preset !== undefined) throw new Error(`preset "${given.preset}" is not available yet`);
+  const config: AnyApiConfig = given;
   const { name } = config;
   const { clock, log, metrics } = context;
   const labels = { source: name };
   const path = `api://${name}`;
-  const transform = createTransform(config);
+  const transform = createTransform(config, observeLines(metrics, name));
   const endpoint = new URL(config.endpoint);
   if (endpoint.username || endpoint.password) {
     throw new Error(`the endpoint of the API source ${name} (${endpoint.host}) holds credentials: move them to basic`);
@@ -205,12 +207,12 @@ export function createApiSource(
     for (; page.handedOn < page.fresh.length; page.handedOn++) {
       const { entry, id } = page.fresh[page.handedOn] as FreshEntry;
       const text = lineOf(entry, config.message_field);
-      const line = transform ? transform(text) : text;
-      if (line === undefined) {
+      const event = transform ? transform(text) : { line: text };
+      if (!event) {
         metrics.eventsFiltered.inc(labels);
         continue;
       }
-      if (!builder.addText(path, line, context.includeId ? id : undefined)) return false;
+      if (!builder.addText(path, event.line, context.includeId ? id : undefined, event)) return false;
     }
     return true;
   }

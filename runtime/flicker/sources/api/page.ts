@@ -1,4 +1,4 @@
-import type { ApiSourceConfig } from '../../../../contract/flicker';
+import type { AnyApiConfig } from '../../../../contract/flicker';
 import { SourceError } from '../../source';
 import { fieldAt } from './fields';
 import { place, type HttpAnswer } from './http';
@@ -47,7 +47,7 @@ function advice(status: number): string {
 }
 
 /** The entries of an answer. @throws SourceError when it is not what the config says */
-export function parsePage(config: ApiSourceConfig, { status, headers, url, text }: HttpAnswer): Page {
+export function parsePage(config: AnyApiConfig, { status, headers, url, text }: HttpAnswer): Page {
   if (status === 204) return { body: undefined, entries: [] };
   const body = parseJson(text, headers['content-type'], `${place(url)} answered ${status}`);
   const path = config.results_field;

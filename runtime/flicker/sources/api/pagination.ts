@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import LinkHeader from 'http-link-header';
-import type { ApiSourceConfig } from '../../../../contract/flicker';
+import type { AnyApiConfig } from '../../../../contract/flicker';
 import { SourceError } from '../../source';
 import { fieldAt } from './fields';
 import { place } from './http';
@@ -28,7 +28,7 @@ export type Next =
 const END: Next = { kind: 'end' };
 
 /** The request of a page. @throws SourceError when a saved link leads to another host */
-export function pageUrl(config: ApiSourceConfig, at: PageRef, since: number | undefined): URL {
+export function pageUrl(config: AnyApiConfig, at: PageRef, since: number | undefined): URL {
   const { pagination } = config;
   const endpoint = new URL(config.endpoint);
   if (pagination?.pagination_type === 'link' && at !== undefined) return sameOrigin(new URL(String(at)), endpoint);
@@ -59,7 +59,7 @@ export function pageUrl(config: ApiSourceConfig, at: PageRef, since: number | un
  * caps its size. `visited`: pages of this walk so far.
  * @throws SourceError when the answer cannot be followed
  */
-export function nextPage(config: ApiSourceConfig, at: PageRef, page: PageFacts, visited: ReadonlySet<PageRef>): Next {
+export function nextPage(config: AnyApiConfig, at: PageRef, page: PageFacts, visited: ReadonlySet<PageRef>): Next {
   const { pagination } = config;
   if (!pagination) return END;
   switch (pagination.pagination_type) {
@@ -83,7 +83,7 @@ export function nextPage(config: ApiSourceConfig, at: PageRef, page: PageFacts, 
   }
 }
 
-type Pagination = NonNullable<ApiSourceConfig['pagination']>;
+type Pagination = NonNullable<AnyApiConfig['pagination']>;
 
 function nextNumber(pagination: Pagination, at: PageRef, page: PageFacts): Next {
   if (page.entries === 0) return END;

@@ -1,4 +1,4 @@
-import type { ApiSourceConfig } from '../../../../contract/flicker';
+import type { AnyApiConfig } from '../../../../contract/flicker';
 import { SettingsError } from '../../../../contract/settings';
 import type { FlickerState } from '../../state';
 import { keyOf } from './fields';
@@ -6,7 +6,7 @@ import { present } from './entries';
 import { apiPosition, type ApiPosition } from './position';
 
 /** Names the pages of a config: a saved page of another endpoint, or of another way to page, means nothing. */
-export function pagesOf({ endpoint, pagination }: ApiSourceConfig): string {
+export function pagesOf({ endpoint, pagination }: AnyApiConfig): string {
   return keyOf(JSON.stringify([endpoint, pagination?.pagination_type]));
 }
 
@@ -14,7 +14,7 @@ export function pagesOf({ endpoint, pagination }: ApiSourceConfig): string {
  * Where a source goes on: at its saved position, at that of a version 1 registry, or where `start_from` says.
  * @throws SettingsError when what is saved cannot be read
  */
-export function startPosition(config: ApiSourceConfig, state: FlickerState, now: number): ApiPosition {
+export function startPosition(config: AnyApiConfig, state: FlickerState, now: number): ApiPosition {
   const saved = state.sources[config.name]?.position;
   if (saved && Object.keys(saved).length > 0) {
     const parsed = apiPosition.safeParse(saved);

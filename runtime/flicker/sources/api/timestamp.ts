@@ -1,4 +1,4 @@
-import type { ApiSourceConfig } from '../../../../contract/flicker';
+import type { AnyApiConfig } from '../../../../contract/flicker';
 
 const dateTime =
   /^(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2}(?::\d{2})?)(?:[.,](\d+))?\s?([Zz]|[+-]\d{2}(?::?\d{2})?)?)?$/;
@@ -14,7 +14,7 @@ const magnitudes = [
 const units = { unix: 1e-3, unix_ms: 1, unix_us: 1e3 } as const;
 
 /** The time of an entry in milliseconds since the epoch; undefined when it cannot be read. */
-export function readTime(value: unknown, format: ApiSourceConfig['timestamp_format']): number | undefined {
+export function readTime(value: unknown, format: AnyApiConfig['timestamp_format']): number | undefined {
   const number = typeof value === 'number' ? value : numberIn(value);
   switch (format) {
     case 'rfc3339':
@@ -32,7 +32,7 @@ export function readTime(value: unknown, format: ApiSourceConfig['timestamp_form
 }
 
 /** A time as the filter parameter carries it. */
-export function writeTime(ms: number, format: ApiSourceConfig['time_filter_format']): string {
+export function writeTime(ms: number, format: AnyApiConfig['time_filter_format']): string {
   const time = Math.max(0, ms);
   switch (format) {
     case 'unix':

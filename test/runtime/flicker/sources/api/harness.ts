@@ -1,4 +1,9 @@
-import { flickerConfig, type ApiSourceConfig, type FlickerConfigInput } from '../../../../../contract/flicker';
+import {
+  flickerConfig,
+  type AnyApiConfig,
+  type ApiSourceConfig,
+  type FlickerConfigInput,
+} from '../../../../../contract/flicker';
 import type { LogFields } from '../../../../../runtime/core/log';
 import { BatchBuilder } from '../../../../../runtime/flicker/batch';
 import { createFlickerMetrics } from '../../../../../runtime/flicker/metrics';
@@ -7,13 +12,13 @@ import { createApiSource } from '../../../../../runtime/flicker/sources/api';
 import type { HttpLimits } from '../../../../../runtime/flicker/sources/api/http';
 import { applyChange, flickerState, type FlickerState } from '../../../../../runtime/flicker/state';
 
-type ApiSourceInput = NonNullable<FlickerConfigInput['api_sources']>[number];
+type ApiSourceInput = Extract<NonNullable<FlickerConfigInput['api_sources']>[number], { preset?: undefined }>;
 
 /** A parsed source config; the fields are those of `dev/vendors/pages.ts`. */
-export function apiConfig(input: Partial<ApiSourceInput> & { endpoint: string }): ApiSourceConfig {
+export function apiConfig(input: Partial<ApiSourceInput> & { endpoint: string }): AnyApiConfig {
   const source = { name: 'api', results_field: 'items', timestamp_field: 'time', ...input };
   const [config] = flickerConfig('final').parse({ api_sources: [source], destination: { type: 'stdout' } }).api_sources;
-  if (!config) throw new Error('no source');
+  if (!config || config.preset !== undefined) throw new Error('no source');
   return config;
 }
 

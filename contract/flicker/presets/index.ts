@@ -1,0 +1,28 @@
+import type { z } from 'zod';
+import type { SettingsMode } from '../../settings';
+import type { commonKeys } from '../sources/common';
+import { okta } from './okta';
+import type { Preset } from './preset';
+import { presetSourceSchema } from './source';
+
+export * from './preset';
+export { settingsOf } from './source';
+export { fill, namesIn, type Values } from './template';
+
+const list = [okta] as const;
+
+/** Every preset. One more: a file here, its name in this list, and a page in docs/presets. */
+export const presets: readonly Preset[] = list;
+
+type SchemasOf<List extends readonly Preset[]> = {
+  -readonly [I in keyof List]: ReturnType<typeof presetSourceSchema<List[I]>>;
+};
+type Schemas = SchemasOf<typeof list>;
+
+/** The schemas of the sources with a preset, in the order of the list. */
+export function presetSourceSchemas(mode: SettingsMode, common: ReturnType<typeof commonKeys>): Schemas {
+  return list.map((preset) => presetSourceSchema(preset, mode, common)) as Schemas;
+}
+
+/** One of them, parsed. */
+export type PresetSourceConfig = z.output<Schemas[number]>;
