@@ -117,10 +117,12 @@ export async function tortureRun(options: TortureOptions): Promise<TortureReport
     const traffic = new Traffic(writer, okta, ledger, random, Math.ceil(options.events / options.kills));
     for (let kill = 1; kill <= options.kills; kill++) {
       const planned = random.pick(strikes);
-      // Most strikes hit a program at work; some hit it while it starts, and then nothing is rotated.
+      // Most strikes hit a program at work; some hit it while it starts.
       const atWork = random.chance(0.85);
       if (atWork) await atLastStarted(flicker);
-      traffic.begin(atWork);
+      // A file whose last event was refused has arrived as well: without this the rotation would stop for good.
+      if (traffic.waitsForArrival) for (const line of await deadLetters(s3)) ledger.park(line);
+      traffic.begin();
       const hit = await liveUntil(planned, {
         random,
         traffic,
@@ -146,7 +148,7 @@ export async function tortureRun(options: TortureOptions): Promise<TortureReport
     // The strikes came early: what is left to send goes through the last life.
     await atLastStarted(flicker);
     while (ledger.counts.sent < options.events) {
-      traffic.begin(true);
+      traffic.begin();
       traffic.burst();
       if (random.chance(0.02)) traffic.rotate();
       await delay(2);
@@ -211,7 +213,6 @@ function moods(random: Random): (records: readonly ReceivedRecord[]) => Verdict 
 class Traffic {
   private left = 0;
   private rotatedAt = 0;
-  private mayRotate = true;
 
   constructor(
     private readonly writer: LogWriter,
@@ -222,9 +223,8 @@ class Traffic {
   ) {}
 
   /** A new life: so much may be written in it. */
-  begin(mayRotate: boolean): void {
+  begin(): void {
     this.left = this.perLife;
-    this.mayRotate = mayRotate;
   }
 
   burst(): void {
@@ -236,11 +236,16 @@ class Traffic {
     for (const { uuid } of this.okta.append(count)) this.ledger.send(uuid);
   }
 
+  /** Whether the oldest file cannot be deleted yet. */
+  get waitsForArrival(): boolean {
+    const due = this.writer.dueBeforeRotation;
+    return due !== undefined && !this.ledger.arrived(due);
+  }
+
   /** Rotates unless that would delete what has not arrived, or come sooner than any log is rotated. */
   rotate(): boolean {
-    const due = this.writer.dueBeforeRotation;
-    if (due !== undefined && !this.ledger.arrived(due)) return false;
-    if (!this.mayRotate || performance.now() - this.rotatedAt < ROTATE_AFTER_MS) return false;
+    if (this.waitsForArrival) return false;
+    if (performance.now() - this.rotatedAt < ROTATE_AFTER_MS) return false;
     this.rotatedAt = performance.now();
     this.writer.rotate();
     return true;

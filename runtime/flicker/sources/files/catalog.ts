@@ -217,7 +217,7 @@ export class Catalog {
       throw error;
     }
     this.report.rotated(old, 'truncated');
-    this.entries.depart(old);
+    this.entries.depart(old, copy !== undefined);
     this.report.missed(old, copy ? Math.max(old.offset, copy.size) : old.offset);
     if (copy) await this.copies.adopt(copy, old, poll);
     await this.handles.close(old);
@@ -272,7 +272,7 @@ export class Catalog {
 
   /** Decides where to start in a file that is not followed yet, or was empty. `path`: its name in events. */
   private async identify(file: FileStat, path: string, poll: Poll): Promise<void> {
-    const before = this.entries.departed.get(file.id);
+    const before = this.entries.lastOf(file.id);
     if (before && (await this.resumes(file, tailOf(file.id, before.entry, poll.now)))) return;
     if (await this.remounted(file, poll)) return;
     if (file.size > 0 && (await this.copies.take(file, poll))) return;
@@ -287,7 +287,8 @@ export class Catalog {
   private async resumes(file: FileStat, tail: Tail): Promise<boolean> {
     if (file.size < tail.offset || tail.fingerprint.bytes === 0) return false;
     if (!(await withFile(file, (handle) => goesOn(handle, tail)))) return false;
-    this.entries.departed.delete(tail.id);
+    const departed = this.entries.lastOf(tail.id);
+    if (departed) this.entries.departed.delete(departed.key);
     this.entries.add({ ...tail, location: file.path });
     return true;
   }

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import type { FileHandle } from 'node:fs/promises';
 import { isRotatedName, type FileStat } from './discover';
 import type { Entries } from './entries';
 import { FINGERPRINT_BYTES, goesOn, isWeak, sameUpTo } from './fingerprint';
@@ -22,7 +23,8 @@ export class Copies {
   /** The largest copy of what stood in a file. */
   async find(old: Tail, poll: Poll): Promise<FileStat | undefined> {
     if (old.fingerprint.bytes === 0) return undefined;
-    const fresh = (await poll.folder(dirname(old.location)))
+    // What was listed before the file was seen to be cut may be older than its copy.
+    const fresh = (await poll.folderAgain(dirname(old.location)))
       .filter(({ id, path, size }) => size >= old.offset && id !== old.id && isRotatedName(old.path, path))
       .filter(({ id }) => (this.entries.tails.get(id)?.fingerprint.bytes ?? 0) === 0)
       .sort((a, b) => b.size - a.size);
@@ -40,24 +42,27 @@ export class Copies {
     for (const original of this.entries.tails.values()) {
       if (!isRotatedName(original.path, file.path) || original.fingerprint.bytes === 0) continue;
       if (poll.lost.has(original)) {
-        if (file.size < original.offset || isWeak(original)) continue;
+        if (isWeak(original)) continue;
         if (!(await withFile(file, (handle) => goesOn(handle, original)))) continue;
+        // Names move while a folder is read: the next poll finds it.
+        if ((await poll.folderAgain(dirname(original.path))).some(({ id }) => id === original.id)) return true;
         poll.lost.delete(original);
-        this.entries.depart(original);
+        this.entries.depart(original, true);
         await this.adopt(file, original, poll);
         return true;
       }
       const handle = await this.handles.get(original);
       if (!handle) {
         // It moved since it was found: the next poll sees whether it was cut.
-        if (file.size >= original.offset && (await withFile(file, (copy) => goesOn(copy, original)))) return true;
+        if (await withFile(file, (copy) => goesOn(copy, original))) return true;
         continue;
       }
       const { size } = await statHandle(handle, original.location);
-      // Cut a moment ago: the next poll sees it.
-      if (size < original.offset && (await withFile(file, (copy) => goesOn(copy, original)))) return true;
-      if (size < file.size) continue;
-      if (!(await withFile(file, (copy) => sameUpTo(copy, handle, file.size)))) continue;
+      const same = size >= file.size && (await withFile(file, (copy) => sameUpTo(copy, handle, file.size)));
+      if (!same) {
+        if (await this.copiedAndCut(file, original, handle)) return true;
+        continue;
+      }
       const held = this.held.get(file.id);
       if (held?.version !== file.version) this.held.set(file.id, { version: file.version, since: poll.now });
       else if (poll.now - held.since >= QUIET_MS && original.offset >= file.size) {
@@ -66,15 +71,24 @@ export class Copies {
       }
       return true;
     }
-    for (const { id, entry } of this.entries.departed.values()) {
-      if (id === file.id || !isRotatedName(entry.path, file.path)) continue;
-      if (file.size < entry.offset || isWeak(entry)) continue;
+    for (const departed of this.entries.departed.values()) {
+      const { id, entry } = departed;
+      if (departed.copied || id === file.id || !isRotatedName(entry.path, file.path)) continue;
+      if (isWeak(entry)) continue;
       const original = tailOf(id, entry, poll.now);
       if (!(await withFile(file, (handle) => goesOn(handle, original)))) continue;
       await this.adopt(file, original, poll);
+      this.entries.drop(departed);
       return true;
     }
     return false;
+  }
+
+  /** Whether a file has what was read of another, which was cut a moment ago, as the next poll sees. */
+  private async copiedAndCut(file: FileStat, original: Tail, handle: FileHandle): Promise<boolean> {
+    // Its size may be that of a copy under way: what is in it now counts.
+    if (!(await withFile(file, (copy) => goesOn(copy, original)))) return false;
+    return !(await goesOn(handle, original));
   }
 
   /** Goes on in a copy. Its lines keep the ids that they had in the original. */

@@ -1,5 +1,6 @@
 import type { SourceContext } from '../../source';
 import type { FileEntry, FlickerState } from '../../state';
+import { isWeak } from './fingerprint';
 import { entryOf, keyOf, parseKey, tailOf, type Departed, type Tail } from './tail';
 
 /** The entry of a file that is gone, or was rotated away and read, is kept for this long. */
@@ -14,6 +15,7 @@ export type Changes = Record<string, FileEntry | null>;
 /** The files that are followed and those that are gone, and which of their entries changed. */
 export class Entries {
   readonly tails = new Map<string, Tail>();
+  /** By key: an inode may have had several contents. */
   readonly departed = new Map<string, Departed>();
   private changes: Changes = {};
   /** The newest time of the files that were seen under each name before this start, by the file system's own clock. */
@@ -41,7 +43,7 @@ export class Entries {
         continue;
       }
       this.newest.set(entry.path, Math.max(entry.modified ?? 0, this.newest.get(entry.path) ?? 0));
-      if (entry.goneAt !== undefined) this.departed.set(known.id, { key: plain, id: known.id, entry });
+      if (entry.goneAt !== undefined) this.departed.set(plain, { key: plain, id: known.id, entry, copied: false });
       else this.tails.set(known.id, tailOf(known.id, entry, this.context.clock.monotonic()));
     }
   }
@@ -83,13 +85,23 @@ export class Entries {
     }
   }
 
-  /** A file is gone, or its content is. Its entry stays for a while. */
-  depart(tail: Tail): void {
+  /** A file is gone, or its content is. Its entry stays for a while. `copied`: a copy of it is followed instead. */
+  depart(tail: Tail, copied = false): void {
     this.tails.delete(tail.id);
     const goneAt = this.stamp;
-    const departed = { key: this.key(tail), id: tail.id, entry: { ...entryOf(tail, this.source, goneAt), goneAt } };
-    this.departed.set(tail.id, departed);
+    const entry = { ...entryOf(tail, this.source, goneAt), goneAt };
+    const departed = { key: this.key(tail), id: tail.id, entry, copied };
+    this.departed.set(departed.key, departed);
     this.changes[departed.key] = departed.entry;
+  }
+
+  /** What stood in an inode last. */
+  lastOf(id: string): Departed | undefined {
+    let last: Departed | undefined;
+    for (const one of this.departed.values()) {
+      if (one.id === id && (!last || one.entry.generation > last.entry.generation)) last = one;
+    }
+    return last;
   }
 
   /** The generation of new content in an inode. */
@@ -97,20 +109,26 @@ export class Entries {
     // Nothing was read yet of a file that is still followed here: it was empty.
     const empty = this.tails.get(id);
     if (empty) return empty.generation;
-    const before = this.departed.get(id);
+    const before = this.lastOf(id);
     if (!before) return 0;
-    this.departed.delete(id);
-    this.changes[before.key] = null;
+    // What may still turn up in a copy is told apart from it.
+    if (before.copied || isWeak(before.entry)) this.drop(before);
     return before.entry.generation + 1;
+  }
+
+  /** Forgets what is gone. */
+  drop({ key }: Departed): void {
+    this.departed.delete(key);
+    this.changes[key] = null;
   }
 
   /** Drops entries of files that have been gone for long. */
   forget(): void {
     const now = this.context.clock.now();
-    for (const { id, key, entry } of this.departed.values()) {
+    for (const departed of this.departed.values()) {
+      const { id, entry } = departed;
       if (now - Date.parse(entry.goneAt ?? entry.seenAt) < FORGET_MS || this.isLast({ id, path: entry.path })) continue;
-      this.departed.delete(id);
-      this.changes[key] = null;
+      this.drop(departed);
     }
   }
 

@@ -40,6 +40,8 @@ export interface Departed {
   readonly key: string;
   readonly id: string;
   readonly entry: FileEntry;
+  /** A copy of it is followed. */
+  readonly copied: boolean;
 }
 
 export const keyOf = (nodeId: string, id: string, generation: number) => `${nodeId}/${id}-${generation}`;
