@@ -12,10 +12,21 @@ export interface AwsCall {
   readonly operation: string;
   /** The IAM action that allows it: `s3:GetObject`. */
   readonly action: `${string}:${string}`;
-  readonly resource: S3Resource;
+  readonly resource: AwsResource;
   /** Why the program makes this call, in one sentence. */
   readonly why: string;
 }
+
+/** What a call touches. Names may be CDK tokens at synth. */
+export type AwsResource =
+  | S3Resource
+  /** A log group with its streams. Without a region, that of the program, as below. */
+  | { readonly type: 'log-group'; readonly name: string; readonly region?: string | undefined }
+  /** A Kinesis data stream: its name in the program's own account, or its ARN. */
+  | { readonly type: 'kinesis-stream'; readonly stream: string; readonly region?: string | undefined }
+  | { readonly type: 'firehose-stream'; readonly name: string; readonly region?: string | undefined }
+  /** An SQS queue: its URL tells where it is. */
+  | { readonly type: 'sqs-queue'; readonly url: string };
 
 /** What an S3 call touches. `bucket` may be a CDK token at synth. */
 export type S3Resource =

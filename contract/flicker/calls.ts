@@ -1,6 +1,6 @@
 import type { AwsCall } from '../program';
 import { layoutOfKey, registryCalls, registryPrefixCalls } from '../registry';
-import type { FlickerConfig } from './config';
+import { allSources, type DestinationConfig, type FlickerConfig } from './config';
 
 /** An object in S3 as `s3://bucket/key`. */
 export interface S3Location {
@@ -31,11 +31,68 @@ export function deadLetterLocation(
   return { bucket: s3.bucket, prefix: `${layoutOfKey(s3.key).prefix}dlq/` };
 }
 
+/** The destinations that the sources of a config use. */
+export function usedDestinations(config: FlickerConfig): DestinationConfig[] {
+  const all = allSources(config).map(({ source }) => source.destination ?? config.destination);
+  return all.filter((to) => to !== undefined);
+}
+
 /** The S3 destinations of a config, each place once. */
 export function s3Destinations(config: FlickerConfig): { bucket: string; prefix: string }[] {
-  const all = [...config.log_files, ...config.api_sources].map((source) => source.destination ?? config.destination);
-  const places = all.flatMap((to) => (to?.type === 's3' ? [{ bucket: to.bucket, prefix: to.prefix }] : []));
-  return [...new Map(places.map((place) => [`${place.bucket}/${place.prefix}`, place])).values()];
+  return distinct(
+    usedDestinations(config).flatMap((to) => (to.type === 's3' ? [{ bucket: to.bucket, prefix: to.prefix }] : [])),
+  );
+}
+
+function distinct<T>(all: readonly T[]): T[] {
+  return [...new Map(all.map((one) => [JSON.stringify(one), one])).values()];
+}
+
+/** The calls of a destination that AWS keeps, other than S3. */
+function sinkCalls(to: DestinationConfig): AwsCall[] {
+  switch (to.type) {
+    case 'cloudwatch_logs': {
+      const resource = { type: 'log-group', name: to.log_group, region: to.region } as const;
+      return [
+        { operation: 'PutLogEvents', action: 'logs:PutLogEvents', resource, why: 'writes log events' },
+        {
+          operation: 'CreateLogStream',
+          action: 'logs:CreateLogStream',
+          resource,
+          why: 'creates the log stream when it is missing',
+        },
+      ];
+    }
+    case 'kinesis':
+      return [
+        {
+          operation: 'PutRecords',
+          action: 'kinesis:PutRecords',
+          resource: { type: 'kinesis-stream', stream: to.stream, region: to.region },
+          why: 'writes records of a data stream',
+        },
+      ];
+    case 'firehose':
+      return [
+        {
+          operation: 'PutRecordBatch',
+          action: 'firehose:PutRecordBatch',
+          resource: { type: 'firehose-stream', name: to.delivery_stream, region: to.region },
+          why: 'writes records of a Firehose stream',
+        },
+      ];
+    case 'sqs':
+      return [
+        {
+          operation: 'SendMessageBatch',
+          action: 'sqs:SendMessage',
+          resource: { type: 'sqs-queue', url: to.queue_url },
+          why: 'sends messages',
+        },
+      ];
+    default:
+      return [];
+  }
 }
 
 /** Every call that flicker makes to AWS with these settings. `registry` is its location when `--track` is on. */
@@ -79,5 +136,5 @@ export function flickerCalls(config: FlickerConfig, registry: string | undefined
       },
     );
   }
-  return calls;
+  return [...calls, ...distinct(usedDestinations(config).flatMap(sinkCalls))];
 }

@@ -1,19 +1,32 @@
 import { posix } from 'node:path';
 import { Token, Tokenization, type Stack } from 'aws-cdk-lib';
 import {
+  allSources,
   expandReferences,
   flickerConfig,
   listReferences,
   mapStrings,
   parseSettings,
-  s3Destinations,
+  usedDestinations,
+  type DestinationConfig,
   type FlickerConfig,
   type FlickerConfigInput,
 } from '../../contract';
 import { describeProblem, problem } from '../problem';
 
-/** Most bytes of a config in an environment variable: a task definition as a whole may have 64 KiB. */
-const MAX_CONFIG_BYTES = 32 * 1024;
+/** How large a config may be where it travels, and what to do with a larger one. */
+export interface ConfigLimit {
+  readonly bytes: number;
+  readonly where: string;
+  readonly fix: string;
+}
+
+/** A task definition as a whole may have 64 KiB. */
+const taskDefinition: ConfigLimit = {
+  bytes: 32 * 1024,
+  where: 'the task definition',
+  fix: 'split the sources over several shippers, or put the config file into an image of your own (RuntimeCode.image)',
+};
 
 /** Where a config's `${NAME}` come from. */
 export interface Variables {
@@ -28,14 +41,19 @@ export interface Variables {
  *
  * @throws SettingsError or Error that names the keys at fault
  */
-export function checkConfig(where: string, input: FlickerConfigInput, variables: Variables): FlickerConfig {
+export function checkConfig(
+  where: string,
+  input: FlickerConfigInput,
+  variables: Variables,
+  limit = taskDefinition,
+): FlickerConfig {
   const bytes = Buffer.byteLength(JSON.stringify(input));
-  if (bytes > MAX_CONFIG_BYTES) {
+  if (bytes > limit.bytes) {
     throw problem({
       what: `config of ${where}`,
       got: `${bytes} bytes of JSON`,
-      expected: `at most ${MAX_CONFIG_BYTES}, for it travels in the task definition`,
-      fix: 'split the sources over several shippers, or put the config file into an image of your own (RuntimeCode.image)',
+      expected: `at most ${limit.bytes}, for it travels in ${limit.where}`,
+      fix: limit.fix,
     });
   }
   const expanded = fillIn(where, input, variables);
@@ -92,14 +110,32 @@ function hideTokens(text: string, tokens: string[]): string {
   return String(hidden.join({ join: (left: unknown, right: unknown) => `${String(left)}${String(right)}` }));
 }
 
+/** The names in a destination that permissions are made of. */
+function placeOf(to: DestinationConfig): object {
+  switch (to.type) {
+    case 's3':
+      return { bucket: to.bucket, prefix: to.prefix };
+    case 'cloudwatch_logs':
+      return { log_group: to.log_group, region: to.region };
+    case 'kinesis':
+      return { stream: to.stream, region: to.region };
+    case 'firehose':
+      return { delivery_stream: to.delivery_stream, region: to.region };
+    case 'sqs':
+      return { queue_url: to.queue_url };
+    default:
+      return {};
+  }
+}
+
 /** Grants follow from the places that a config names, so these must be known at synth, or be tokens. */
 function checkPlaces(where: string, config: FlickerConfig, expanded: unknown): void {
   const dead = config.dead_letter && 'bucket' in config.dead_letter ? [config.dead_letter] : [];
-  const places = [...s3Destinations(config), ...dead];
-  const [unknown] = listReferences(places.map(({ bucket, prefix }) => ({ bucket, prefix })));
+  const places = [...usedDestinations(config).map(placeOf), ...dead];
+  const [unknown] = listReferences(places);
   if (unknown) {
     throw problem({
-      what: `config of ${where}: a bucket or prefix`,
+      what: `config of ${where}: the name of a place that events go to`,
       got: `\${${unknown.name}}, which a secret provides`,
       expected: 'a value known at synth or a CDK token, because the permissions of the task follow from it',
       fix: `move ${unknown.name} from secrets to environment, or write it into the config`,
@@ -136,7 +172,7 @@ export function pathProblems(where: string, config: FlickerConfig, folders: read
       expected: `a path in a folder that the task shares: ${folders.map((folder) => folder.path).join(', ') || '(there is none)'}`,
       fix: 'name its folder in logVolumes, and mount it in the container that writes there (shipper.mountLogVolumes)',
     }));
-  const all = [...config.log_files, ...config.api_sources].map((source) => source.destination ?? config.destination);
+  const all = allSources(config).map(({ source }) => source.destination ?? config.destination);
   const written = [
     ...all.flatMap((to) => (to?.type === 'file' ? [{ key: 'destination file', path: to.path }] : [])),
     ...(config.dead_letter && 'path' in config.dead_letter

@@ -1,8 +1,8 @@
-import { Aws } from 'aws-cdk-lib';
+import { Aws, Fn, Token } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import type * as kms from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
-import { kmsActionsOf, type AwsCall, type S3Resource } from '../../contract';
+import { kmsActionsOf, parseQueueUrl, parseStreamArn, type AwsCall, type AwsResource } from '../../contract';
 import { problem } from '../problem';
 import { acknowledgeWildcards } from './acknowledge';
 
@@ -16,7 +16,8 @@ export interface EncryptedBucket {
  * Allows exactly the calls listed, each on its own resource and no more. Whoever the container is (a task role, IRSA,
  * Pod Identity), this is how it gets its permissions. In the buckets given, the use of the KMS key follows.
  *
- * @throws Error when there is no call, or when a bucket, key or prefix holds an IAM wildcard of its own
+ * @throws Error when there is no call, when a name, key or prefix holds an IAM wildcard of its own, or a queue
+ *   URL is none of AWS'
  */
 export function grantCalls(
   grantee: iam.IGrantable,
@@ -32,7 +33,7 @@ export function grantCalls(
   for (const { bucketName, encryptionKey } of buckets) {
     const actions = new Set(
       calls
-        .filter(({ resource }) => resource.bucket === bucketName)
+        .filter(({ resource }) => 'bucket' in resource && resource.bucket === bucketName)
         .flatMap(({ action }) => kmsActionsOf[action] ?? []),
     );
     if (encryptionKey && actions.size > 0) grants.push(encryptionKey.grant(grantee, ...actions));
@@ -40,13 +41,17 @@ export function grantCalls(
   const principal = grantee.grantPrincipal;
   if (Construct.isConstruct(principal)) {
     const wildcards = statements.flatMap(({ resourceArns }) => resourceArns).filter((arn) => arn.endsWith('*'));
-    acknowledgeWildcards(principal, wildcards, 'The program writes numbered objects below a prefix of its own.');
+    acknowledgeWildcards(
+      principal,
+      wildcards,
+      'The program writes below a prefix of its own, and to streams of a log group that it names by source and node.',
+    );
   }
   return grants.reduce((all, grant) => all.combine(grant));
 }
 
 function groupByResource(calls: readonly AwsCall[]) {
-  const groups = new Map<string, { resource: S3Resource; actions: Set<string> }>();
+  const groups = new Map<string, { resource: AwsResource; actions: Set<string> }>();
   for (const { resource, action } of calls) {
     const id = JSON.stringify(resource);
     const group = groups.get(id) ?? { resource, actions: new Set<string>() };
@@ -56,25 +61,55 @@ function groupByResource(calls: readonly AwsCall[]) {
   return groups;
 }
 
-function arnOf(resource: S3Resource): string {
-  const bucket = `arn:${Aws.PARTITION}:s3:::${literal(resource.bucket)}`;
+function arnOf(resource: AwsResource): string {
   switch (resource.type) {
     case 's3-object':
-      return `${bucket}/${pattern(resource.key)}`;
+      return `${bucketArn(resource.bucket)}/${pattern(resource.key)}`;
     case 's3-list':
-      return bucket;
+      return bucketArn(resource.bucket);
+    case 'log-group':
+      return arn('logs', resource, `log-group:${literal(resource.name)}:*`);
+    case 'kinesis-stream': {
+      const told = parseStreamArn(resource.stream);
+      return arn('kinesis', told ?? resource, `stream/${literal(told?.name ?? resource.stream)}`);
+    }
+    case 'firehose-stream':
+      return arn('firehose', resource, `deliverystream/${literal(resource.name)}`);
+    case 'sqs-queue': {
+      const { name, ...place } = queueOf(resource.url);
+      return arn('sqs', place, literal(name));
+    }
   }
 }
 
-function conditionsOf(resource: S3Resource): Record<string, Record<string, string>> | undefined {
-  switch (resource.type) {
-    case 's3-object':
-      return undefined;
-    case 's3-list':
-      return {
-        [resource.prefix.endsWith('*') ? 'StringLike' : 'StringEquals']: { 's3:prefix': pattern(resource.prefix) },
-      };
+const bucketArn = (bucket: string) => `arn:${Aws.PARTITION}:s3:::${literal(bucket)}`;
+
+/** Account and region are the stack's own unless they are told. */
+function arn(service: string, place: { region?: string | undefined; account?: string | undefined }, rest: string) {
+  return `arn:${Aws.PARTITION}:${service}:${place.region ?? Aws.REGION}:${place.account ?? Aws.ACCOUNT_ID}:${rest}`;
+}
+
+/** A queue by its URL, `https://sqs.<region>.amazonaws.com/<account>/<name>`; a token is taken apart at deployment. */
+function queueOf(url: string): { region: string; account: string; name: string } {
+  const told = parseQueueUrl(url);
+  if (told) return told;
+  if (Token.isUnresolved(url)) {
+    const part = (index: number) => Fn.select(index, Fn.split('/', url));
+    return { region: Fn.select(1, Fn.split('.', url)), account: part(3), name: part(4) };
   }
+  throw problem({
+    what: 'a permission for SQS',
+    got: JSON.stringify(url),
+    expected: 'the URL of a queue: https://sqs.<region>.amazonaws.com/<account>/<name>',
+    fix: 'use the URL that SQS tells, or queue.queueUrl',
+  });
+}
+
+function conditionsOf(resource: AwsResource): Record<string, Record<string, string>> | undefined {
+  if (resource.type !== 's3-list') return undefined;
+  return {
+    [resource.prefix.endsWith('*') ? 'StringLike' : 'StringEquals']: { 's3:prefix': pattern(resource.prefix) },
+  };
 }
 
 /** Text that may end in the one wildcard that is meant. */
@@ -85,9 +120,9 @@ function pattern(text: string): string {
 function literal(text: string): string {
   if (!/[*?]/.test(text)) return text;
   throw problem({
-    what: 'a permission for S3',
+    what: 'a permission',
     got: JSON.stringify(text),
-    expected: 'a bucket, key or prefix without "*" and "?", which IAM takes as wildcards',
+    expected: 'a name, key or prefix without "*" and "?", which IAM takes as wildcards',
     fix: 'choose another name',
   });
 }

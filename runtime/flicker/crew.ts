@@ -1,4 +1,3 @@
-import type { S3Client } from '@aws-sdk/client-s3';
 import {
   deadLetterLocation,
   flickerEvents,
@@ -6,6 +5,7 @@ import {
   type FlickerConfig,
   type LogFileConfig,
 } from '../../contract';
+import type { AwsClients } from '../core/aws-clients';
 import type { Clock } from '../core/clock';
 import type { Logger } from '../core/log';
 import { LeaseEndedError } from '../registry/errors';
@@ -27,7 +27,7 @@ export interface CrewContext {
   readonly registry: string | undefined;
   readonly clusterId: string | undefined;
   readonly nodeId: string;
-  readonly s3: (region?: string) => Promise<S3Client>;
+  readonly aws: AwsClients;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: FlickerMetrics;
@@ -77,15 +77,16 @@ async function member(plan: Plan, context: CrewContext): Promise<Member> {
   if (!told) throw new Error(`${plan.name} has no destination`);
   const used = context.dryRun ? { type: 'stdout' as const, include_id: told.include_id } : told;
   const destination = await createDestination(used, {
+    ...context.aws,
     clusterId: context.clusterId,
-    s3: context.s3,
+    nodeId: context.nodeId,
     clock,
   });
   const source: SourceContext = { clock, log, metrics, nodeId: context.nodeId, includeId: used.include_id };
   plan.create(source);
   const status: WorkerStatus = { movesBy: Number.POSITIVE_INFINITY, problem: '', failed: false, stopped: '' };
   const deadLetters = createDeadLetters(context.dryRun ? undefined : deadLetterLocation(config, context.registry), {
-    s3: context.s3,
+    s3: context.aws.s3,
     clock,
   });
   // Two batches, one accepted and one under way, must stay within the cap.

@@ -11,11 +11,11 @@ import {
   type FlickerProcessSettings,
 } from '../../contract';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { readAwsSettings, type AwsSettings } from '../core/aws';
+import { readAwsSettings } from '../core/aws';
+import { awsClients } from '../core/aws-clients';
 import { systemClock as clock } from '../core/clock';
 import { stopSignal, Stopping } from '../core/lifecycle';
 import type { Logger } from '../core/log';
-import { createS3Client } from '../core/s3';
 import { serveHealth, type HealthServer } from '../core/server';
 import { describeLeaseEnd, type LeaseEnd } from '../registry/errors';
 import { openRegistry } from '../registry/open';
@@ -59,8 +59,10 @@ const ABORT_MS = 300;
 export async function runFlicker(options: RunOptions): Promise<number> {
   const { settings, loaded, log, once, dryRun } = options;
   const { config } = loaded;
-  const aws = orStartError(() => readAwsSettings(options.env));
-  const s3 = clientsByRegion(aws, log);
+  const aws = awsClients(
+    orStartError(() => readAwsSettings(options.env)),
+    log,
+  );
   const served = createFlickerMetrics();
   const { metrics } = served;
   const stop = stopSignal();
@@ -87,9 +89,9 @@ export async function runFlicker(options: RunOptions): Promise<number> {
       log.info(coreEvents.listening, 'listening', { port: server.port });
     }
     const nodeId = settings.nodeId ?? (await defaultNodeId(options.env));
-    const crew = { config, registry: registryLocation, nodeId, s3, clock, log, metrics, once, dryRun };
+    const crew = { config, registry: registryLocation, nodeId, aws, clock, log, metrics, once, dryRun };
     members = await assemble({ ...crew, clusterId: settings.clusterId });
-    tracking = await openState(options, registryLocation, s3, stop.signal, metrics);
+    tracking = await openState(options, registryLocation, aws.s3, stop.signal, metrics);
     log.info(flickerEvents.started, 'flicker started', {
       version: options.version,
       sources: members.length,
@@ -245,16 +247,6 @@ async function within(promise: Promise<unknown>, ms: number, late: () => void): 
   } finally {
     kept.abort();
   }
-}
-
-/** One client a region, made when it is first asked for. */
-function clientsByRegion(aws: AwsSettings, log: Logger): (region?: string) => Promise<S3Client> {
-  const clients = new Map<string | undefined, Promise<S3Client>>();
-  return (region) => {
-    const made = clients.get(region) ?? createS3Client(aws, log, region);
-    clients.set(region, made);
-    return made;
-  };
 }
 
 function orStartError<T>(make: () => T): T {

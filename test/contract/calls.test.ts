@@ -12,6 +12,7 @@ import {
   registryOperatorCalls,
   REGISTRY_WRITE_ACTION,
   s3Destinations,
+  type AwsResource,
   type FlickerConfigInput,
 } from '../../contract';
 
@@ -72,11 +73,15 @@ test('S3 destinations are those that a source uses, each once', () => {
   expect(s3Destinations(parse({ log_files: [file('/a', 'x')], destination }))).toHaveLength(1);
 });
 
+function placeOf(resource: AwsResource): string {
+  if (resource.type === 's3-object') return `${resource.bucket} ${resource.key}`;
+  return resource.type === 's3-list' ? `${resource.bucket} ?prefix=${resource.prefix}` : JSON.stringify(resource);
+}
+
 describe('the calls of flicker', () => {
   const lines = (config: FlickerConfigInput, registry?: string) =>
     flickerCalls(parse(config), registry).map(
-      ({ operation, action, resource }) =>
-        `${operation} ${action} ${resource.bucket} ${resource.type === 's3-object' ? resource.key : `?prefix=${resource.prefix}`}`,
+      ({ operation, action, resource }) => `${operation} ${action} ${placeOf(resource)}`,
     );
 
   test('without S3 are none', () => {
@@ -100,6 +105,28 @@ describe('the calls of flicker', () => {
       'HeadObject s3:GetObject archive x/*',
       'GetObject s3:GetObject archive x/*',
       'ListObjectsV2 s3:ListBucket archive ?prefix=x/*',
+    ]);
+  });
+
+  test('follow from the places of AWS that events go to, each once', () => {
+    const to = (destination: FlickerConfigInput['destination'], path: string) => ({ path, destination });
+    const url = 'https://sqs.eu-west-1.amazonaws.com/111122223333/events';
+    expect(
+      lines({
+        log_files: [
+          to({ type: 'cloudwatch_logs', log_group: '/app', region: 'eu-west-1' }, '/a'),
+          to({ type: 'cloudwatch_logs', log_group: '/app', region: 'eu-west-1', include_id: false }, '/b'),
+          to({ type: 'kinesis', stream: 'events' }, '/c'),
+          to({ type: 'firehose', delivery_stream: 'events' }, '/d'),
+          to({ type: 'sqs', queue_url: url }, '/e'),
+        ],
+      }),
+    ).toEqual([
+      'PutLogEvents logs:PutLogEvents {"type":"log-group","name":"/app","region":"eu-west-1"}',
+      'CreateLogStream logs:CreateLogStream {"type":"log-group","name":"/app","region":"eu-west-1"}',
+      'PutRecords kinesis:PutRecords {"type":"kinesis-stream","stream":"events"}',
+      'PutRecordBatch firehose:PutRecordBatch {"type":"firehose-stream","name":"events"}',
+      `SendMessageBatch sqs:SendMessage {"type":"sqs-queue","url":"${url}"}`,
     ]);
   });
 

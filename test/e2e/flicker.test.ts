@@ -220,7 +220,7 @@ function parseLine(line: string): unknown {
 }
 
 function covers({ operation, resource }: AwsCall, call: RecordedCall): boolean {
-  if (operation !== call.operation || resource.bucket !== call.bucket) return false;
+  if (!('bucket' in resource) || operation !== call.operation || resource.bucket !== call.bucket) return false;
   const [pattern, value] =
     resource.type === 's3-object' ? [resource.key, call.key ?? ''] : [resource.prefix, call.prefix ?? ''];
   return pattern.endsWith('*') ? value.startsWith(pattern.slice(0, -1)) : value === pattern;

@@ -14,3 +14,7 @@ export const includeId = () =>
     .boolean()
     .default(true)
     .describe('Send the field `id` with every record. `false` sends exactly the fields `path` and `line`.');
+
+/** Region of an AWS resource. */
+export const awsRegion = (what: string) =>
+  z.string().optional().describe(`Region of ${what}; the program's own by default.`);

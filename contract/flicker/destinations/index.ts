@@ -1,31 +1,35 @@
 import { z } from 'zod';
 import { nearest, type SettingsMode } from '../../settings';
+import { cloudWatchLogsDestination } from './cloudwatch-logs';
 import { fileDestination } from './file';
+import { firehoseDestination } from './firehose';
 import { httpDestination } from './http';
+import { kinesisDestination } from './kinesis';
 import { s3Destination } from './s3';
+import { sqsDestination } from './sqs';
 import { stdoutDestination } from './stdout';
 
+export { parseStreamArn } from './kinesis';
+export { isFifoQueue, parseQueueUrl } from './sqs';
+
 /** Destination types that this version knows by name and does not deliver to yet. */
-const planned = [
-  'syslog',
-  'elasticsearch',
-  'opensearch',
-  'loki',
-  'otlp',
-  'cloudwatch_logs',
-  'splunk_hec',
-  'datadog',
-  'kinesis',
-  'firehose',
-  'sqs',
-];
-const available = ['http', 's3', 'file', 'stdout'];
+const planned = ['syslog', 'elasticsearch', 'opensearch', 'loki', 'otlp', 'splunk_hec', 'datadog'];
+const available = ['http', 's3', 'file', 'stdout', 'cloudwatch_logs', 'kinesis', 'firehose', 'sqs'];
 
 /** Where a source's events go. */
 export function destinationSchema(mode: SettingsMode) {
   return z.discriminatedUnion(
     'type',
-    [httpDestination(mode), s3Destination(mode), fileDestination(), stdoutDestination()],
+    [
+      httpDestination(mode),
+      s3Destination(mode),
+      fileDestination(),
+      stdoutDestination(),
+      cloudWatchLogsDestination(mode),
+      kinesisDestination(mode),
+      firehoseDestination(mode),
+      sqsDestination(mode),
+    ],
     { error: (issue) => (issue.code === 'invalid_union' ? unknownType(issue.input) : undefined) },
   );
 }

@@ -6,7 +6,7 @@ import type { DeadLetterConfig } from '../../../contract/flicker';
 import type { Clock } from '../../core/clock';
 import type { DeadLetter, DeadLetters } from '../destination';
 import { syncFolder } from '../destinations/append-file';
-import { limited } from '../destinations/s3-request';
+import { limited } from '../destinations/aws-request';
 import { safeName } from '../destinations/safe-name';
 
 /** There is nowhere to keep refused events: the source must stop, or they would be lost. */

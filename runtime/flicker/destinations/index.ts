@@ -1,19 +1,23 @@
-import type { S3Client } from '@aws-sdk/client-s3';
-import type { DestinationConfig } from '../../../contract/flicker';
+import { parseQueueUrl, parseStreamArn, type DestinationConfig } from '../../../contract/flicker';
+import type { AwsClients } from '../../core/aws-clients';
 import type { Clock } from '../../core/clock';
 import type { Destination } from '../destination';
+import { createCloudWatchLogsDestination } from './cloudwatch-logs';
 import { createFileDestination } from './file';
+import { createFirehoseDestination } from './firehose';
 import { createHttpDestination } from './http';
+import { createKinesisDestination } from './kinesis';
 import { createS3Destination } from './s3';
+import { createSqsDestination } from './sqs';
 import { createStdoutDestination } from './stdout';
 
 /** What destinations are made with. */
-export interface DestinationContext {
+export interface DestinationContext extends AwsClients {
   readonly clock: Clock;
   /** The cluster id of the registry; numbered objects carry it. */
   readonly clusterId?: string | undefined;
-  /** A client for buckets in a region, the program's own by default, with `maxAttempts` 1. Called only where one is needed. */
-  readonly s3: (region?: string) => Promise<S3Client>;
+  /** Where the program runs. */
+  readonly nodeId: string;
   /** @default process.stdout */
   readonly stdout?: NodeJS.WriteStream;
 }
@@ -29,5 +33,19 @@ export async function createDestination(config: DestinationConfig, context: Dest
       return createFileDestination(config);
     case 'stdout':
       return createStdoutDestination(context.stdout ?? process.stdout);
+    case 'cloudwatch_logs': {
+      const client = await context.cloudWatchLogs(config.region);
+      return createCloudWatchLogsDestination(config, client, context.nodeId, context.clock);
+    }
+    case 'kinesis': {
+      const region = config.region ?? parseStreamArn(config.stream)?.region;
+      return createKinesisDestination(config, await context.kinesis(region));
+    }
+    case 'firehose':
+      return createFirehoseDestination(config, await context.firehose(config.region));
+    case 'sqs': {
+      const region = config.region ?? parseQueueUrl(config.queue_url)?.region;
+      return createSqsDestination(config, await context.sqs(region));
+    }
   }
 }

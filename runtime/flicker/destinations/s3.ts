@@ -2,7 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import type { DestinationConfig } from '../../../contract/flicker';
 import { RecoverError, type Answer, type Destination, type Shipment } from '../destination';
 import type { StateChange } from '../state';
-import { isTransient, limited, s3Failure } from './s3-request';
+import { isTransient, limited, awsFailure } from './aws-request';
 import { batchOf, buildObject, objectKey, parseTrailer, placeOfAfter, writerOf, type Metadata } from './s3-object';
 
 type S3Config = Extract<DestinationConfig, { type: 's3' }>;
@@ -35,7 +35,7 @@ export async function createS3Destination(
       );
       return found.Metadata ?? {};
     } catch (error) {
-      if (!signal.aborted && s3Failure(error).status === 404) return undefined;
+      if (!signal.aborted && awsFailure(error, 'S3').status === 404) return undefined;
       throw error;
     }
   }
@@ -84,7 +84,7 @@ export async function createS3Destination(
   function answerOf(error: unknown, signal: AbortSignal): Answer {
     signal.throwIfAborted();
     if (error instanceof RecoverError) return { kind: 'blocked', reason: error.message };
-    const failure = s3Failure(error);
+    const failure = awsFailure(error, 'S3');
     const reason = `${failure.reason} for bucket ${bucket}${hint(failure.status)}`;
     if (!isTransient(failure)) return { kind: 'blocked', reason };
     // 409: another request on this key was in flight, and nothing is decided. 429 was not even looked at.
@@ -112,7 +112,7 @@ export async function createS3Destination(
         return { kind: 'retry', reason: 'S3 answered 200 without an ETag', uncertain: true };
       return { kind: 'accepted' };
     } catch (error) {
-      if (signal.aborted || s3Failure(error).status !== 412) return answerOf(error, signal);
+      if (signal.aborted || awsFailure(error, 'S3').status !== 412) return answerOf(error, signal);
     }
     try {
       return await settleExisting(key, batchOf(metadata), signal);
@@ -148,7 +148,7 @@ export async function createS3Destination(
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof RecoverError) throw error;
-      const failure = s3Failure(error);
+      const failure = awsFailure(error, 'S3');
       throw new RecoverError(
         `cannot look for objects of ${source} in s3://${bucket}/${prefix}: ${failure.reason}${hint(failure.status)}`,
         !isTransient(failure),

@@ -8,6 +8,7 @@ import {
   registryLayout,
   registryOperatorCalls,
   type AwsCall,
+  type AwsResource,
   type FlickerConfigInput,
 } from '../../../contract';
 import { StateRegistry } from '../../../lib';
@@ -18,7 +19,25 @@ const TASK_ROLE = /^shippertask.*taskrole/;
 const NEIGHBOUR_ROLE = /^neighbourtask.*taskrole/;
 const OPERATOR = /^operator/;
 
+const source = { endpoint: 'https://api.example.com/events', results_field: 'items', timestamp_field: 'at' };
+
 const config: FlickerConfigInput = plainConfig({
+  api_sources: [
+    { ...source, name: 'to-s3' },
+    { ...source, name: 'to-logs', destination: { type: 'cloudwatch_logs', log_group: '/audit/events' } },
+    { ...source, name: 'to-kinesis', destination: { type: 'kinesis', stream: 'events', region: 'eu-west-1' } },
+    {
+      ...source,
+      name: 'to-other-account',
+      destination: { type: 'kinesis', stream: 'arn:aws:kinesis:us-east-1:444455556666:stream/events' },
+    },
+    { ...source, name: 'to-firehose', destination: { type: 'firehose', delivery_stream: 'events' } },
+    {
+      ...source,
+      name: 'to-sqs',
+      destination: { type: 'sqs', queue_url: 'https://sqs.eu-central-1.amazonaws.com/111122223333/events' },
+    },
+  ],
   destination: { type: 's3', bucket: 'company-archive', prefix: 'audit/' },
   dead_letter: { bucket: 'company-refused', prefix: 'flicker/' },
 });
@@ -45,17 +64,33 @@ beforeAll(() => {
 });
 
 /** The call on a concrete key: S3 is asked for objects, not for patterns. */
-function concrete({ action, resource }: AwsCall, suffix = '') {
-  const text = (pattern: string) => pattern.replace(/\*$/, 'source/00000001.jsonl') + suffix;
-  return resource.type === 's3-object'
-    ? { action, resource: { ...resource, key: text(resource.key) } }
-    : { action, resource: { ...resource, prefix: text(resource.prefix) } };
+function concrete({ action, resource }: Pick<AwsCall, 'action' | 'resource'>) {
+  const text = (pattern: string) => pattern.replace(/\*$/, 'source/00000001.jsonl');
+  if (resource.type === 's3-object') return { action, resource: { ...resource, key: text(resource.key) } };
+  if (resource.type === 's3-list') return { action, resource: { ...resource, prefix: text(resource.prefix) } };
+  return { action, resource };
+}
+
+/** Another one of the same kind, with a name that begins alike. */
+function another(resource: AwsResource): AwsResource {
+  switch (resource.type) {
+    case 's3-object':
+    case 's3-list':
+      return { ...resource, bucket: 'another-bucket' };
+    case 'log-group':
+    case 'firehose-stream':
+      return { ...resource, name: `${resource.name}-2` };
+    case 'kinesis-stream':
+      return { ...resource, stream: `${resource.stream}-2` };
+    case 'sqs-queue':
+      return { ...resource, url: `${resource.url}-2` };
+  }
 }
 
 /** Headers that a registry write carries, as S3 tells them to policies. */
 const conditional = { 's3:if-match': '"etag"', 's3:ObjectCreationOperation': 'true' };
 
-async function results(list: readonly ReturnType<typeof concrete>[], role = TASK_ROLE) {
+async function results(list: readonly Pick<AwsCall, 'action' | 'resource'>[], role = TASK_ROLE) {
   return Promise.all(
     list.map(async (call) => ({
       ...call,
@@ -65,7 +100,7 @@ async function results(list: readonly ReturnType<typeof concrete>[], role = TASK
 }
 
 test('every call of the contract is allowed on its own key and prefix', async () => {
-  expect(calls).toHaveLength(10);
+  expect(calls).toHaveLength(16);
   const outcome = await results(calls.map((call) => concrete(call)));
   expect(outcome.filter(({ allowed }) => !allowed)).toEqual([]);
 });
@@ -75,30 +110,38 @@ test("every call is denied on a neighbour's key and prefix in the same bucket", 
   expect(outcome).toHaveLength(5);
   expect(outcome.filter(({ allowed }) => allowed)).toEqual([]);
   const other = await results(
-    calls.filter(({ resource }) => resource.bucket === registryBucket).map((call) => concrete(call)),
+    calls
+      .filter(({ resource }) => 'bucket' in resource && resource.bucket === registryBucket)
+      .map((call) => concrete(call)),
     NEIGHBOUR_ROLE,
   );
   expect(other.filter(({ allowed }) => allowed)).toEqual([]);
 });
 
-test('every call is denied on another bucket', async () => {
-  const elsewhere = calls.map(({ action, resource }) => ({
-    action,
-    resource: { ...resource, bucket: 'another-bucket' },
-  }));
-  const outcome = await results(elsewhere.map((call) => concrete({ ...call, operation: '', why: '' })));
+test('every call is denied on another bucket, log group, stream or queue', async () => {
+  const elsewhere = calls.map(({ action, resource }) => ({ action, resource: another(resource) }));
+  const outcome = await results(elsewhere.map((call) => concrete(call)));
+  expect(outcome.filter(({ allowed }) => allowed)).toEqual([]);
+});
+
+test('every call is denied in another region', async () => {
+  const outcome = await results(
+    calls.flatMap(({ action, resource }) =>
+      'region' in resource && !('stream' in resource && resource.stream.startsWith('arn:'))
+        ? [{ action, resource: { ...resource, region: 'ap-south-1' } }]
+        : [],
+    ),
+  );
+  expect(outcome).toHaveLength(4);
   expect(outcome.filter(({ allowed }) => allowed)).toEqual([]);
 });
 
 test('every call is denied beside its key or prefix in its own bucket', async () => {
-  const beside = calls.map(({ action, resource, ...rest }) => ({
-    ...rest,
-    action,
-    resource:
-      resource.type === 's3-object'
-        ? { ...resource, key: `other/${resource.key}` }
-        : { ...resource, prefix: `other/${resource.prefix}` },
-  }));
+  const beside = calls.flatMap(({ action, resource }): Pick<AwsCall, 'action' | 'resource'>[] => {
+    if (resource.type === 's3-object') return [{ action, resource: { ...resource, key: `other/${resource.key}` } }];
+    if (resource.type === 's3-list') return [{ action, resource: { ...resource, prefix: `other/${resource.prefix}` } }];
+    return [];
+  });
   const outcome = await results(beside.map((call) => concrete(call)));
   expect(outcome.filter(({ allowed }) => allowed)).toEqual([]);
 });
@@ -146,10 +189,22 @@ function granted(role: RegExp): string[] {
     .sort();
 }
 
+const sinkArns: Readonly<Record<string, string>> = {
+  '{"type":"log-group","name":"/audit/events"}': 'arn:aws:logs:eu-central-1:111122223333:log-group:/audit/events:*',
+  '{"type":"kinesis-stream","stream":"events","region":"eu-west-1"}':
+    'arn:aws:kinesis:eu-west-1:111122223333:stream/events',
+  '{"type":"kinesis-stream","stream":"arn:aws:kinesis:us-east-1:444455556666:stream/events"}':
+    'arn:aws:kinesis:us-east-1:444455556666:stream/events',
+  '{"type":"firehose-stream","name":"events"}': 'arn:aws:firehose:eu-central-1:111122223333:deliverystream/events',
+  '{"type":"sqs-queue","url":"https://sqs.eu-central-1.amazonaws.com/111122223333/events"}':
+    'arn:aws:sqs:eu-central-1:111122223333:events',
+};
+
 /** The same, as the contract's calls need it. */
 function needed(list: readonly AwsCall[]): string[] {
   const lines = list.map(({ action, resource }) => {
     if (resource.type === 's3-object') return `${action} arn:aws:s3:::${resource.bucket}/${resource.key}`;
+    if (resource.type !== 's3-list') return `${action} ${sinkArns[JSON.stringify(resource)]}`;
     const operator = resource.prefix.endsWith('*') ? 'StringLike' : 'StringEquals';
     return `${action} arn:aws:s3:::${resource.bucket} ${JSON.stringify({ [operator]: { 's3:prefix': resource.prefix } })}`;
   });

@@ -153,7 +153,7 @@ describe('the config', () => {
   test('fails on a bucket that a secret names', () => {
     const config = plainConfig({ destination: { type: 's3', bucket: '${ARCHIVE}' } });
     expect(failure((stack) => ({ config, secrets: { ARCHIVE: new Secret(stack, 'Archive') } }))).toBe(
-      'config of Test/Shipper: a bucket or prefix: got ${ARCHIVE}, which a secret provides, expected a value known at synth or a CDK token, because the permissions of the task follow from it; move ARCHIVE from secrets to environment, or write it into the config',
+      'config of Test/Shipper: the name of a place that events go to: got ${ARCHIVE}, which a secret provides, expected a value known at synth or a CDK token, because the permissions of the task follow from it; move ARCHIVE from secrets to environment, or write it into the config',
     );
   });
 

@@ -2,7 +2,7 @@ import type { Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { runSimulation } from '@cloud-copilot/iam-simulate';
 import { z } from 'zod';
-import type { AwsCall } from '../../../contract';
+import type { AwsCall, AwsResource } from '../../../contract';
 
 export const ACCOUNT = '111122223333';
 export const REGION = 'eu-central-1';
@@ -67,10 +67,7 @@ export async function allows(
   context: Record<string, string> = {},
 ): Promise<boolean> {
   const { resource } = call;
-  const arn =
-    resource.type === 's3-object'
-      ? `arn:aws:s3:::${resource.bucket}/${resource.key}`
-      : `arn:aws:s3:::${resource.bucket}`;
+  const arn = arnOf(resource);
   const result = await runSimulation(
     {
       request: {
@@ -84,7 +81,7 @@ export async function allows(
         },
       },
       identityPolicies: [{ name: 'identity', policy: policies.identity(roleId) }],
-      resourcePolicy: policies.bucketPolicy(resource.bucket),
+      resourcePolicy: 'bucket' in resource ? policies.bucketPolicy(resource.bucket) : undefined,
       serviceControlPolicies: [],
       resourceControlPolicies: [],
     },
@@ -92,6 +89,30 @@ export async function allows(
   );
   if (result.resultType === 'error') throw new Error(JSON.stringify(result.errors));
   return result.overallResult === 'Allowed';
+}
+
+/** What AWS calls the resource of a request, in the account and region of the test. */
+function arnOf(resource: AwsResource): string {
+  const here = (service: string, region?: string) => `arn:aws:${service}:${region ?? REGION}:${ACCOUNT}`;
+  switch (resource.type) {
+    case 's3-object':
+      return `arn:aws:s3:::${resource.bucket}/${resource.key}`;
+    case 's3-list':
+      return `arn:aws:s3:::${resource.bucket}`;
+    case 'log-group':
+      return `${here('logs', resource.region)}:log-group:${resource.name}:log-stream:app/node`;
+    case 'kinesis-stream':
+      return resource.stream.startsWith('arn:')
+        ? resource.stream
+        : `${here('kinesis', resource.region)}:stream/${resource.stream}`;
+    case 'firehose-stream':
+      return `${here('firehose', resource.region)}:deliverystream/${resource.name}`;
+    case 'sqs-queue': {
+      const [, region = '', account = '', name = ''] =
+        /^https:\/\/sqs\.([^.]+)\.[^/]+\/(\d+)\/(.+)$/.exec(resource.url) ?? [];
+      return `arn:aws:sqs:${region}:${account}:${name}`;
+    }
+  }
 }
 
 function resolve(value: unknown): unknown {

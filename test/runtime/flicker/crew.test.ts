@@ -5,6 +5,7 @@ import { createDestination } from '../../../runtime/flicker/destinations';
 import { createFlickerMetrics } from '../../../runtime/flicker/metrics';
 import { createApiSource } from '../../../runtime/flicker/sources/api';
 import { LeaseEndedError } from '../../../runtime/registry/errors';
+import { noAws } from './destinations/support';
 import { Bench, NAME } from './worker-support';
 
 jest.mock('../../../runtime/flicker/sources/api', () => ({ createApiSource: jest.fn() }));
@@ -36,7 +37,7 @@ async function crewOf(bench: Bench, once = false) {
     registry: undefined,
     clusterId: undefined,
     nodeId: 'node',
-    s3: () => Promise.reject(new Error('no S3 here')),
+    aws: noAws,
     clock: bench.clock,
     log: bench.logged.log,
     metrics,

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { flickerConfig, type DestinationConfig } from '../../../../contract/flicker';
+import type { AwsClients } from '../../../../runtime/core/aws-clients';
 import { systemClock } from '../../../../runtime/core/clock';
 import { BatchBuilder, type Records } from '../../../../runtime/flicker/batch';
 import type { Shipment } from '../../../../runtime/flicker/destination';
@@ -27,10 +28,10 @@ export function destinationConfig(destination: object): DestinationConfig {
   return config.destination;
 }
 
-export const context: DestinationContext = {
-  clock: systemClock,
-  s3: () => Promise.reject(new Error('no S3 here')),
-};
+const none = () => Promise.reject(new Error('no AWS here'));
+export const noAws: AwsClients = { s3: none, cloudWatchLogs: none, kinesis: none, firehose: none, sqs: none };
+
+export const context: DestinationContext = { ...noAws, clock: systemClock, nodeId: 'node' };
 
 /** Listens on a free port of the loopback. */
 export async function listen(server: Server): Promise<number> {

@@ -1,7 +1,8 @@
 import { isNativeError } from 'node:util/types';
 import { errorText } from '../../core/errors';
+import type { Answer } from '../destination';
 
-/** How long one request to S3 may take. */
+/** How long one request to AWS may take. */
 const TIMEOUT_MS = 60_000;
 
 /** Runs a request that ends with the signal, and when it hangs. */
@@ -22,8 +23,8 @@ export async function limited<T>(
   }
 }
 
-/** What an S3 request that failed was answered, for people and for the protocol. */
-export interface S3Failure {
+/** What an AWS request that failed was answered, for people and for the protocol. */
+export interface AwsFailure {
   /** Undefined: no answer arrived. */
   readonly status: number | undefined;
   /** The error's name, such as `NoSuchBucket`. A HEAD has none: its answers have no body. */
@@ -31,22 +32,45 @@ export interface S3Failure {
   readonly reason: string;
 }
 
-/** Reads an error of the S3 client. @throws the error itself when it is none */
-export function s3Failure(error: unknown): S3Failure {
+/** Reads an error of an AWS client. @throws the error itself when it is none */
+export function awsFailure(error: unknown, service: string): AwsFailure {
   if (!isNativeError(error)) throw error;
   const status = statusOf(error);
   if (status === undefined) {
     const reason = error.name === 'AbortError' ? `nothing within ${TIMEOUT_MS / 1000} s` : errorText(error);
-    return { status, code: '', reason: `S3 gave no answer: ${reason}` };
+    return { status, code: '', reason: `${service} gave no answer: ${reason}` };
   }
-  return { status, code: error.name, reason: `S3 answered ${status} ${error.name}` };
+  return { status, code: error.name, reason: `${service} answered ${status} ${error.name}` };
 }
 
 /** Errors that waiting may cure. All others need somebody who changes something. */
-export function isTransient({ status, code }: S3Failure): boolean {
+export function isTransient({ status, code }: AwsFailure): boolean {
   if (status === undefined || status >= 500 || status === 408 || status === 409 || status === 429) return true;
-  // 400s that mean "again", and a session that the SDK renews.
-  return ['SlowDown', 'RequestTimeout', 'RequestTimeTooSkewed', 'ExpiredToken', 'BadDigest'].includes(code);
+  return isThrottling(code) || again.has(code);
+}
+
+/** 400s that mean "again", and a session that the SDK renews. */
+const again = new Set([
+  'RequestTimeout',
+  'RequestTimeTooSkewed',
+  'ExpiredToken',
+  'ExpiredTokenException',
+  'BadDigest',
+  'ServiceUnavailable',
+  'InternalFailure',
+  'OperationAbortedException',
+]);
+
+/** Errors that say "too fast", or "too much for now"; nothing of the request was done. */
+export function isThrottling(code: string): boolean {
+  return /thrott|SlowDown|LimitExceeded|OverLimit|ThroughputExceeded/i.test(code);
+}
+
+/** The answer of a destination whose request failed. `hint`: what to do about an error that no waiting cures. */
+export function answerOfFailure(failure: AwsFailure, hint: string): Answer & { kind: 'retry' | 'blocked' } {
+  if (!isTransient(failure)) return { kind: 'blocked', reason: `${failure.reason}${hint && `; ${hint}`}` };
+  const uncertain = failure.status === undefined || failure.status >= 500;
+  return { kind: 'retry', reason: failure.reason, uncertain: uncertain && !isThrottling(failure.code) };
 }
 
 function statusOf(error: Error): number | undefined {
