@@ -88,12 +88,24 @@ export function isRotatedName(original: string, candidate: string): boolean {
   );
 }
 
-/** Files that were rotated away from a name after a time, oldest first: `app.log.1`, `app.log-20240101` of `app.log`. */
+/** What a rotation appends to a name: a number or a time. */
+const NUMBERED = /^[._-]\d[\d._:T-]*$/;
+/** What it puts before the extension: a date. A mere number there names another log, as in `worker-2.log`. */
+const DATED = /^[._-]\d{4}([._-]?)\d{2}\1\d{2}[\d._:T-]*$/;
+
+/**
+ * Files that were rotated away from a name after a time, oldest first: `app.log.1`, `app.log-20240101`, `app-20240101.log`
+ * of `app.log`. Compressed ones are left alone.
+ */
 export function rotatedSince(original: string, since: number, files: readonly FileStat[]): FileStat[] {
+  const extension = extname(original);
+  const stem = original.slice(0, original.length - extension.length);
   return files
     .filter(({ path, modified }) => {
-      const suffix = path.startsWith(original) ? path.slice(original.length) : '';
-      return modified >= since && /^[._-]\d[\d._:T-]*$/.test(suffix);
+      if (modified < since) return false;
+      if (path.startsWith(original)) return NUMBERED.test(path.slice(original.length));
+      if (extension === '' || !path.startsWith(stem) || !path.endsWith(extension)) return false;
+      return DATED.test(path.slice(stem.length, path.length - extension.length));
     })
     .sort((a, b) => a.modified - b.modified);
 }

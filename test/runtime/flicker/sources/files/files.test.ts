@@ -311,6 +311,21 @@ describe('rotation', () => {
     expect((await at.lines()).sort()).toEqual(['a', 'b', 'header']);
   });
 
+  test('several rotations between two looks, under dates; other logs and compressed files are left alone', async () => {
+    setup();
+    write(at.path('app.log'), big('a'));
+    await at.start();
+    await at.poll();
+    append(at.path('app.log'), 'rest of a\n');
+    rename(at.path('app.log'), at.path('app-20240101.log'));
+    write(at.path('app.log'), big('b'));
+    rename(at.path('app.log'), at.path('app-2024-01-02.log'));
+    write(at.path('app-2.log'), big('another log'));
+    write(at.path('app.log.1.gz'), big('compressed'));
+    write(at.path('app.log'), big('c'));
+    expect((await at.lines()).sort()).toEqual(['rest of a', ...linesOf(big('b')), ...linesOf(big('c'))].sort());
+  });
+
   test('a file that was cut and grew beyond the offset is read from its beginning', async () => {
     setup();
     write(at.path('app.log'), 'one\n');
