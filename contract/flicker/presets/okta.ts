@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { hostname, type SettingsMode } from '../../settings';
 import type { Preset } from './preset';
-
-const day = 86_400_000;
+import { day, second } from './units';
 
 /** Polling requests: everything in the order in which it was persisted, with a `next` link that never ends. */
 export const okta = {
@@ -35,7 +34,7 @@ export const okta = {
   id: ['uuid'],
   time: { field: 'published', format: 'rfc3339' },
   mode: { kind: 'cursor', restAt: 'short_page' },
-  pollMs: 30_000,
+  pollMs: 30 * second,
   retentionMs: 90 * day,
   // One token has half of the limit; the rest belongs to other clients of the organization.
   rate: { headers: { remaining: 'x-rate-limit-remaining', reset: 'x-rate-limit-reset' }, reserve: 1 },

@@ -41,8 +41,10 @@ export interface Preset {
   readonly pageSize: { readonly default: number; readonly max: number };
   /** Dot path to the array of entries; empty when the answer itself is the array. */
   readonly results: Choice<string>;
-  /** Dot paths to the fields that together are unique. An entry that lacks one is told by a hash of its content. */
-  readonly id: readonly [string, ...string[]];
+  /** The array is missing from an answer that has no entries. */
+  readonly resultsMayBeMissing?: true;
+  /** Dot paths to the fields that together are unique. An entry that lacks one is told by a hash of its content. @default the hash */
+  readonly id?: readonly [string, ...string[]];
   /** An entry's own time. */
   readonly time: { readonly field: Choice<string>; readonly format: EntryTime };
   /** Dot path to the text to ship. @default the whole entry as JSON */
@@ -83,7 +85,8 @@ export type JsonTemplate =
 export interface RequestTemplate {
   /** Template of a URL relative to the endpoint: `get_events/continue`. @default the endpoint */
   readonly path?: string;
-  readonly query?: Readonly<Record<string, string>>;
+  /** A list is a parameter that is given several times. */
+  readonly query?: Readonly<Record<string, string | readonly string[]>>;
   /** Sent as JSON, with `method: 'POST'`. */
   readonly body?: JsonTemplate;
 }
