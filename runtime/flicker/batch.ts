@@ -1,5 +1,5 @@
 import { viewOf, writeEscaped, writeNumber } from './escape';
-import type { FileEntry, Position, StateChange } from './state';
+import type { ContainerEntry, FileEntry, Position, StateChange } from './state';
 
 /** How a request joins records: a JSON array, or one record a line. */
 export type Layout = 'array' | 'lines';
@@ -11,10 +11,31 @@ export interface Records {
   body(layout: Layout): Buffer;
   /** Records `from` up to, not including, `to`. */
   slice(from: number, to: number): Records;
+  /** The records at these indexes, in this order. A copy. */
+  pick(indexes: readonly number[]): Records;
   /** One record, as it is in the body. */
   record(index: number): Buffer;
   /** Told by a destination that reads them no more: from the next `take` on others may lie in their memory. */
   release(): void;
+}
+
+/** What a source knows of an event beside its text. */
+export interface RecordExtra {
+  /** The event's own time: RFC 3339, up to nanoseconds. */
+  readonly time?: string | undefined;
+  /** By their OpenTelemetry names. */
+  readonly attributes?: Readonly<Record<string, string>> | undefined;
+  /** The object that the line holds, as JSON in one line. */
+  readonly fields?: string | undefined;
+}
+
+/** The members of a record that follow its id. */
+export function extraMembers({ time, attributes, fields }: RecordExtra): string {
+  return (
+    (time === undefined ? '' : `,"time":${JSON.stringify(time)}`) +
+    (attributes === undefined ? '' : `,"attributes":${JSON.stringify(attributes)}`) +
+    (fields === undefined ? '' : `,"fields":${fields}`)
+  );
 }
 
 /** Records of one source that travel together, and the state after them. */
@@ -56,6 +77,7 @@ function constant(text: string): Constant {
 }
 
 const QUOTE = 0x22;
+const PLUS = 0x2b;
 const COMMA = 0x2c;
 const NEWLINE = 0x0a;
 const OPEN = 0x5b;
@@ -76,6 +98,7 @@ export class BatchBuilder {
   private used = 1;
   private ends: number[] = [];
   private files: Record<string, FileEntry | null> | undefined;
+  private docker: Record<string, ContainerEntry | null> | undefined;
   private position: Position | undefined;
   /** The chunk of the last line. */
   private chunk: Buffer | undefined;
@@ -100,7 +123,7 @@ export class BatchBuilder {
 
   /** True when there is something to send or to save. */
   get dirty(): boolean {
-    return this.ends.length > 0 || this.files !== undefined || this.position !== undefined;
+    return this.ends.length > 0 || this.files !== undefined || this.docker !== undefined || this.position !== undefined;
   }
 
   /** True when the batch must be taken before more is added. */
@@ -114,36 +137,39 @@ export class BatchBuilder {
   }
 
   /**
-   * Adds the line `chunk[start, end)`, which must be valid UTF-8. Its id ends in `number`.
+   * Adds the line `chunk[start, end)`, which must be valid UTF-8. Its id ends in `number`; `members` is what
+   * `extraMembers` made of the rest.
    * @returns false when it has no room, and nothing was added; an empty batch takes any line
    */
-  addLine(frame: RecordFrame, chunk: Buffer, start: number, end: number, number: number): boolean {
+  addLine(frame: RecordFrame, chunk: Buffer, start: number, end: number, number: number, members = ''): boolean {
     const length = end - start;
-    if (!this.fits(frame.overhead + length)) return this.refuse();
+    if (!this.fits(frame.overhead + length + members.length)) return this.refuse();
     if (chunk !== this.chunk || !this.chunkView) {
       this.chunk = chunk;
       this.chunkView = viewOf(chunk);
     }
     // Worst case: each byte becomes \u00XX.
-    this.reserve(frame.overhead + length * 6 + 24);
+    this.reserve(frame.overhead + length * 6 + members.length * 3 + 32);
     const from = append(this.view, this.used, frame.head);
     const to = writeEscaped(this.view, from, this.chunkView, start, end);
-    return this.close(frame, to, number);
+    return this.close(frame, to, number, 0, members);
   }
 
-  /** As `addLine`, for a line that is text. */
-  addTextLine(frame: RecordFrame, line: string, number: number): boolean {
-    if (!this.fits(frame.overhead + line.length)) return this.refuse();
+  /** As `addLine`, for a line that is text. `joined`: lines joined to it, which its id tells as well. */
+  addTextLine(frame: RecordFrame, line: string, number: number, joined = 0, members = ''): boolean {
+    if (!this.fits(frame.overhead + line.length + members.length)) return this.refuse();
     const json = JSON.stringify(line);
-    this.reserve(frame.overhead + json.length * 3 + 24);
+    this.reserve(frame.overhead + json.length * 3 + members.length * 3 + 32);
     // Both quotes of the text are the frame's.
     const from = append(this.view, this.used, frame.head) - 1;
-    return this.close(frame, from + this.bytes.write(json, from) - 1, number);
+    return this.close(frame, from + this.bytes.write(json, from) - 1, number, joined, members);
   }
 
-  /** As `addLine`, for a record of texts. */
-  addText(path: string, line: string, id: string | undefined): boolean {
-    const record = JSON.stringify(id === undefined ? { path, line } : { path, line, id });
+  /** As `addLine`, for a record of texts. Without an id a record is path and line, and nothing else. */
+  addText(path: string, line: string, id: string | undefined, extra?: RecordExtra): boolean {
+    const members = id === undefined ? { path, line } : { path, line, id };
+    const more = extra && id !== undefined ? extraMembers(extra) : '';
+    const record = `${JSON.stringify(members).slice(0, -1)}${more}}`;
     if (!this.fits(Buffer.byteLength(record) + 1)) return this.refuse();
     this.reserve(record.length * 3 + 1);
     this.finish(this.used + this.bytes.write(record, this.used) - 1);
@@ -153,6 +179,7 @@ export class BatchBuilder {
   /** What the state becomes once everything added so far is settled. */
   advance(change: StateChange): void {
     if (change.files) Object.assign((this.files ??= {}), change.files);
+    if (change.docker) Object.assign((this.docker ??= {}), change.docker);
     if (change.position) this.position = change.position;
   }
 
@@ -169,8 +196,8 @@ export class BatchBuilder {
    * memory is used again, because new memory for each costs more than filling it.
    */
   take(): Batch {
-    const { files, position } = this;
-    const after = { ...(files && { files }), ...(position && { position }) };
+    const { files, docker, position } = this;
+    const after = { ...(files && { files }), ...(docker && { docker }), ...(position && { position }) };
     const records = new EncodedRecords(this.bytes, 1, this.ends);
     const batch = { records, after, sealed: this.sealed };
     const again = this.taken?.memory;
@@ -182,6 +209,7 @@ export class BatchBuilder {
     this.used = 1;
     this.ends = [];
     this.files = undefined;
+    this.docker = undefined;
     this.position = undefined;
     this.refused = false;
     this.sealed = false;
@@ -189,10 +217,15 @@ export class BatchBuilder {
   }
 
   /** Ends a record of a frame, unless it turned out not to fit. */
-  private close(frame: RecordFrame, lineEnd: number, number: number): boolean {
+  private close(frame: RecordFrame, lineEnd: number, number: number, joined: number, members: string): boolean {
     let at = append(this.view, lineEnd, frame.tail);
     if (frame.includeId) at = writeNumber(this.bytes, at, number);
+    if (frame.includeId && joined > 0) {
+      this.bytes[at++] = PLUS;
+      at = writeNumber(this.bytes, at, joined);
+    }
     this.bytes[at++] = QUOTE;
+    if (frame.includeId && members !== '') at += this.bytes.write(members, at);
     // Escapes may have made it longer than it looked.
     // Counted: brace, separator and the bracket of an array.
     if (!this.fits(at + 3 - this.used)) return this.refuse();
@@ -280,6 +313,19 @@ class EncodedRecords implements Records {
       1,
       this.ends.slice(from, to).map((at) => at - start + 1),
     );
+  }
+
+  pick(indexes: readonly number[]): Records {
+    const picked = indexes.map((index) => this.record(index));
+    const bytes = Buffer.allocUnsafe(picked.reduce((sum, { length }) => sum + length + 1, 1));
+    const ends: number[] = [];
+    let at = 1;
+    for (const record of picked) {
+      at += record.copy(bytes, at);
+      ends.push(at);
+      bytes[at++] = COMMA;
+    }
+    return new EncodedRecords(bytes, 1, ends);
   }
 
   record(index: number): Buffer {

@@ -4,6 +4,20 @@ import type { StateChange } from './state';
 /** What one attempt to deliver came to. `reason` is for people: a status or an error, never a payload. */
 export type Answer =
   | { readonly kind: 'accepted' }
+  /**
+   * Settled one by one: `refused` never acceptable as they are, `retry` may succeed later and are sent again alone, all
+   * others accepted. Indexes are those of the shipment; none is in both.
+   */
+  | {
+      readonly kind: 'partial';
+      readonly refused: readonly Refusal[];
+      readonly retry: readonly number[];
+      /** Why those of `retry` are sent again; empty when there are none. */
+      readonly reason: string;
+      readonly retryAfterMs?: number;
+      /** The destination may have taken some of `retry`. @default false */
+      readonly uncertain?: boolean;
+    }
   /** Too large: send it in halves. */
   | { readonly kind: 'too-large'; readonly reason: string }
   /** Never acceptable as it is: to the dead letters. */
@@ -14,6 +28,12 @@ export type Answer =
   | { readonly kind: 'blocked'; readonly reason: string }
   /** Another writer has written this number: `after` is the state after what it wrote. */
   | { readonly kind: 'superseded'; readonly after: StateChange };
+
+/** One event of a shipment that a destination refused. Few different reasons: each makes a file of dead letters. */
+export interface Refusal {
+  readonly index: number;
+  readonly reason: string;
+}
 
 /** Records to deliver in one attempt. */
 export interface Shipment {

@@ -28,6 +28,8 @@ export type Attempt<T> =
       /** Waiting does not help: somebody must change something. */
       readonly blocked: boolean;
       readonly retryAfterMs?: number;
+      /** Part of it succeeded: the destination is up, and waits begin at the shortest. */
+      readonly advanced?: boolean;
     };
 
 /** Longest `Retry-After` that is obeyed. */
@@ -47,13 +49,23 @@ export async function untilDone<T>(context: AttemptContext, attempt: () => Promi
   let failures = 0;
   let paused = false;
   let reported = 0;
+  const resume = () => {
+    if (!paused) return;
+    log.info(flickerEvents.sourceResumed, `${source} resumed`, { source, destination, failures });
+    metrics.sourcePaused.set(labels, 0);
+    paused = false;
+  };
   try {
     for (;;) {
       signal.throwIfAborted();
       const result = await attempt();
       if ('done' in result) {
-        if (paused) log.info(flickerEvents.sourceResumed, `${source} resumed`, { source, destination, failures });
+        resume();
         return result.done;
+      }
+      if (result.advanced) {
+        resume();
+        failures = 0;
       }
       failures++;
       metrics.deliveryRetries.inc(labels);

@@ -18,11 +18,13 @@ export type Delivery =
   /** Another writer has written this number: nothing was delivered, and `after` is the state after what it wrote. */
   | { readonly kind: 'superseded'; readonly after: StateChange };
 
+type Partial = Extract<Answer, { kind: 'partial' }>;
 /** An answer that ends the attempts. */
-type Final = Exclude<Answer, { kind: 'retry' | 'blocked' }>;
+type Final = Exclude<Answer, { kind: 'retry' | 'blocked' | 'partial' }>;
 
 /**
- * Delivers a shipment in order, however long it takes. A shipment without records is settled without a request.
+ * Delivers a shipment in order, however long it takes; what a destination takes only in part goes on behind the rest of
+ * its request. A shipment without records is settled without a request.
  * @throws the signal's reason when it is aborted: nothing of the shipment may be acknowledged then
  * @throws NoDeadLetterLocationError when events were refused and there is nowhere to keep them
  */
@@ -33,32 +35,53 @@ export async function deliver(shipment: Shipment, context: DeliveryContext): Pro
   const attempts: AttemptContext = { ...context, source, destination: destination.label };
   let delivered = 0;
   let deadLettered = 0;
+  const accept = (records: Records) => {
+    delivered += records.count;
+    metrics.eventsDelivered.inc(labels, records.count);
+    metrics.bytesDelivered.inc(labels, records.body(destination.layout).length);
+  };
+  const refuse = async (records: Records, reason: string, tries: number) => {
+    await bury(records, source, reason, tries, context, attempts);
+    deadLettered += records.count;
+  };
+  const settlePart = async (records: Records, answer: Partial, tries: number) => {
+    const open = new Set([...answer.retry, ...answer.refused.map(({ index }) => index)]);
+    if (open.size < records.count) accept(records.pick(indexesOf(records).filter((index) => !open.has(index))));
+    for (const reason of new Set(answer.refused.map((one) => one.reason))) {
+      const refused = answer.refused.filter((one) => one.reason === reason).map(({ index }) => index);
+      await refuse(records.pick(refused), reason, tries);
+    }
+  };
   /** What is left, the next part last. */
   const parts = shipment.records.count > 0 ? [shipment.records] : [];
   for (let part = parts.pop(); part; part = parts.pop()) {
-    const { answer, tries } = await sendPart({ ...shipment, records: part }, destination, attempts);
+    const { answer, tries, records } = await sendPart(
+      { ...shipment, records: part },
+      destination,
+      attempts,
+      settlePart,
+    );
     switch (answer.kind) {
       case 'accepted':
-        delivered += part.count;
-        metrics.eventsDelivered.inc(labels, part.count);
-        metrics.bytesDelivered.inc(labels, part.body(destination.layout).length);
+        if (records.count > 0) accept(records);
         break;
       case 'superseded':
         return answer;
       case 'too-large':
       case 'refused':
-        if (answer.kind === 'too-large' && part.count > 1) {
-          const half = Math.ceil(part.count / 2);
-          parts.push(part.slice(half, part.count), part.slice(0, half));
+        if (answer.kind === 'too-large' && records.count > 1) {
+          const half = Math.ceil(records.count / 2);
+          parts.push(records.slice(half, records.count), records.slice(0, half));
           break;
         }
-        await bury(part, source, answer.reason, tries, context, attempts);
-        deadLettered += part.count;
+        await refuse(records, answer.reason, tries);
         break;
     }
   }
   return { kind: 'settled', delivered, deadLettered };
 }
+
+const indexesOf = ({ count }: Records) => Array.from({ length: count }, (_, index) => index);
 
 /** The state changes of objects that were written after the last save; none for destinations that have no numbers. */
 export function recover(
@@ -80,19 +103,22 @@ export function recover(
   );
 }
 
+/** Sends until there is an answer for the last of it: `records` are those that the answer is for. */
 async function sendPart(
   part: Shipment,
   destination: Destination,
   context: AttemptContext,
-): Promise<{ answer: Final; tries: number }> {
+  settlePart: (records: Records, answer: Partial, tries: number) => Promise<void>,
+): Promise<{ answer: Final; tries: number; records: Records }> {
   let tries = 0;
   let maybeTaken = false;
+  let { records } = part;
   const answer = await untilDone(context, async (): Promise<Attempt<Final>> => {
-    const answer = await destination.send(part, context.signal);
+    const answer = await destination.send({ ...part, records }, context.signal);
     tries++;
     // An attempt that did not even reach the destination has sent nothing again.
     if (maybeTaken && (answer.kind !== 'retry' || answer.uncertain)) {
-      context.metrics.eventsResent.inc({ source: part.source }, part.records.count);
+      context.metrics.eventsResent.inc({ source: part.source }, records.count);
     }
     switch (answer.kind) {
       case 'retry': {
@@ -102,11 +128,20 @@ async function sendPart(
       }
       case 'blocked':
         return { failed: answer.reason, blocked: true };
+      case 'partial': {
+        maybeTaken ||= answer.uncertain ?? false;
+        const { reason, retry, retryAfterMs } = answer;
+        const advanced = retry.length < records.count;
+        await settlePart(records, answer, tries);
+        if (advanced) records = records.pick(retry);
+        if (retry.length === 0) return { done: { kind: 'accepted' } };
+        return { failed: reason, blocked: false, advanced, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+      }
       default:
         return { done: answer };
     }
   });
-  return { answer, tries };
+  return { answer, tries, records };
 }
 
 async function bury(

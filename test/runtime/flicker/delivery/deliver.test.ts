@@ -99,6 +99,114 @@ test('without a place for dead letters the source is told what to set', async ()
   expect(context.metrics.eventsDeadLettered.total()).toBe(0);
 });
 
+describe('a partial answer', () => {
+  const partial = (
+    retry: number[],
+    refused: [number, string][],
+    over: Partial<Extract<Answer, { kind: 'partial' }>> = {},
+  ): Answer => ({
+    kind: 'partial',
+    retry,
+    refused: refused.map(([index, reason]) => ({ index, reason })),
+    reason: retry.length > 0 ? 'answered 429 for some' : '',
+    ...over,
+  });
+
+  test('accepts what it does not name, keeps what is refused by reason, sends the rest again alone', async () => {
+    const { result, sent, letters, context, clock, lines } = run(
+      [partial([1, 4], [[0, 'bad date'], [3, 'too long'], [5, 'bad date']]), accepted], // prettier-ignore
+      ['a', 'b', 'c', 'd', 'e', 'f'],
+    );
+    expect(await result).toEqual({ kind: 'settled', delivered: 3, deadLettered: 3 });
+    expect(sent).toEqual([
+      ['a', 'b', 'c', 'd', 'e', 'f'],
+      ['b', 'e'],
+    ]);
+    const letter = { source: 'app', destination: 'scripted', attempts: 1 };
+    expect(letters).toEqual([
+      { ...letter, reason: 'bad date', lines: ['a', 'f'] },
+      { ...letter, reason: 'too long', lines: ['d'] },
+    ]);
+    const { metrics } = context;
+    expect(metrics.eventsDelivered.total()).toBe(3);
+    expect(metrics.eventsDeadLettered.total()).toBe(3);
+    expect(metrics.deliveryRetries.total()).toBe(1);
+    expect(metrics.eventsResent.total()).toBe(0);
+    expect(clock.sleeps).toEqual([1000]);
+    expect(lines.map(({ event }) => event)).toContain('delivery.retried');
+    // Two requests, each in brackets of its own.
+    const bytes = records(['a', 'b', 'c', 'd', 'e', 'f']).pick([1, 2, 4]).body('array').length;
+    expect(metrics.bytesDelivered.total()).toBe(bytes + 1);
+  });
+
+  test('keeps the id of each event', async () => {
+    const seen: unknown[] = [];
+    const { context } = surroundings();
+    const { destination } = scripted([partial([2], []), accepted]);
+    const send: Destination['send'] = (part, signal) => {
+      seen.push((JSON.parse(String(part.records.body('array'))) as { id: string }[]).map(({ id }) => id));
+      return destination.send(part, signal);
+    };
+    await deliver(shipment(['a', 'b', 'c']), {
+      ...context,
+      destination: { ...destination, send },
+      deadLetters: keptLetters().deadLetters,
+    });
+    expect(seen).toEqual([['id-0', 'id-1', 'id-2'], ['id-2']]);
+  });
+
+  test('without anything to send again needs no wait', async () => {
+    const { result, sent, clock } = run([partial([], [[1, 'bad']])]);
+    expect(await result).toEqual({ kind: 'settled', delivered: 2, deadLettered: 1 });
+    expect(sent).toHaveLength(1);
+    expect(clock.sleeps).toEqual([]);
+  });
+
+  test('that settles something begins the waits anew, one that settles nothing does not', async () => {
+    const none = partial([0, 1, 2], []);
+    const { result, clock, events, context } = run([
+      none,
+      none,
+      none,
+      partial([1, 2], [], { retryAfterMs: 1500 }),
+      partial([1], []),
+      partial([0], []),
+      accepted,
+    ]);
+    expect(await result).toMatchObject({ delivered: 3 });
+    expect(clock.sleeps).toEqual([1000, 2000, 60_000, 1500, 1000, 2000]);
+    expect(events()).toEqual([
+      'delivery.retried',
+      'delivery.retried',
+      'source.paused',
+      'source.resumed',
+      ...Array<string>(3).fill('delivery.retried'),
+    ]);
+    expect(context.metrics.sourcePaused.total()).toBe(0);
+  });
+
+  test('whose rest may have arrived is counted when it is sent again', async () => {
+    const { result, context } = run([partial([0, 2], [], { uncertain: true }), retryAnswer(), accepted]);
+    await result;
+    expect(context.metrics.eventsResent.total()).toBe(2);
+  });
+
+  test('is followed by whatever the rest comes to', async () => {
+    const { result, sent, letters } = run([partial([0, 2], []), tooLarge, refused, accepted]);
+    expect(await result).toEqual({ kind: 'settled', delivered: 2, deadLettered: 1 });
+    expect(sent).toEqual([['a', 'b', 'c'], ['a', 'c'], ['a'], ['c']]);
+    expect(letters).toMatchObject([{ lines: ['a'], reason: 'answered 400' }]);
+  });
+
+  test('whose refused events cannot be kept yet sends nothing more', async () => {
+    const { result, sent, clock } = run([partial([2], [[0, 'bad']]), accepted], ['a', 'b', 'c'], 2);
+    const sentThen: number[] = [];
+    clock.onSleep = () => void sentThen.push(sent.length);
+    expect(await result).toEqual({ kind: 'settled', delivered: 2, deadLettered: 1 });
+    expect(sentThen).toEqual([1, 1, 1]);
+  });
+});
+
 describe('retries', () => {
   test('wait with full jitter, as long as Retry-After at least, an hour at most', async () => {
     const { result, clock } = run([
@@ -212,6 +320,53 @@ describe('recover', () => {
       'a bug',
     );
   });
+});
+
+test('whatever is settled in part, every event is settled once', async () => {
+  const fates = fc.array(fc.constantFrom('accepted', 'refused', 'refused too', 'retry'), {
+    minLength: 1,
+    maxLength: 12,
+  });
+  const plans = fc.array(fc.oneof(fates, fc.constant('too-large' as const), fc.constant('retry' as const)), {
+    maxLength: 20,
+  });
+  await fc.assert(
+    fc.asyncProperty(plans, fc.integer({ min: 1, max: 30 }), async (plan, count) => {
+      const { context } = surroundings();
+      const { letters, deadLetters } = keptLetters();
+      const arrived: string[] = [];
+      const { destination, sent } = scripted([accepted]);
+      const left = [...plan];
+      const receiver: Destination = {
+        ...destination,
+        send: async (part, signal) => {
+          const fate = left.shift() ?? ['accepted'];
+          await destination.send(part, signal);
+          const lines = sent.at(-1) ?? [];
+          if (fate === 'too-large') return tooLarge;
+          if (fate === 'retry') return retryAnswer();
+          const fateOf = (i: number) => fate[i % fate.length];
+          const indexes = lines.map((_, i) => i);
+          arrived.push(...lines.filter((_, i) => fateOf(i) === 'accepted'));
+          return {
+            kind: 'partial',
+            reason: 'busy',
+            retry: indexes.filter((i) => fateOf(i) === 'retry'),
+            refused: indexes.flatMap((index) => {
+              const reason = fateOf(index) ?? '';
+              return reason.startsWith('refused') ? [{ index, reason }] : [];
+            }),
+          };
+        },
+      };
+      const all = Array.from({ length: count }, (_, i) => String(i));
+      const result = await deliver(shipment(all), { ...context, destination: receiver, deadLetters });
+      const kept = letters.flatMap(({ lines }) => lines);
+      expect([...arrived, ...kept].map(Number).sort((a, b) => a - b)).toEqual(all.map(Number));
+      expect(result).toEqual({ kind: 'settled', delivered: arrived.length, deadLettered: kept.length });
+    }),
+    { numRuns: 200 },
+  );
 });
 
 test('whatever a destination answers, every event arrives or is kept, in order, and twice only where it is unknown', async () => {

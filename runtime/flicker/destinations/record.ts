@@ -1,0 +1,20 @@
+import type { RecordExtra, Records } from '../batch';
+
+/** An event as the source put it into a batch. */
+export interface ShippedRecord extends RecordExtra {
+  readonly path: string;
+  readonly line: string;
+  /** The same whenever the event is read again. */
+  readonly id?: string;
+}
+
+/** One record of a batch, decoded: for destinations whose requests have a shape of their own. */
+export function decode(records: Records, index: number): ShippedRecord {
+  // The bytes are the program's own.
+  return JSON.parse(records.record(index).toString()) as ShippedRecord;
+}
+
+/** All records of a batch, decoded. */
+export function decodeAll(records: Records): ShippedRecord[] {
+  return Array.from({ length: records.count }, (_, index) => decode(records, index));
+}
