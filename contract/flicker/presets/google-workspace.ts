@@ -33,6 +33,7 @@ export const googleWorkspace = {
   paging: { by: 'cursor', field: 'nextPageToken' },
   pageSize: { default: 1000, max: 1000 },
   results: 'items',
+  resultsMayBeMissing: true,
   id: ['id.time', 'id.uniqueQualifier', 'id.applicationName'],
   time: { field: 'id.time', format: 'rfc3339' },
   mode: {

@@ -33,14 +33,14 @@ export function presetSourceSchema<P extends Preset>(
     const given: Readonly<Record<string, unknown>> = source;
     const report = (key: string, message: string) =>
       context.addIssue({ code: 'custom', path: [key], input: undefined, message });
-    const ways = preset.auth.map(settingsOf);
-    if (!ways.some((names) => names.every((key) => given[key] !== undefined))) {
-      report(ways[0]?.[0] ?? 'preset', `preset "${preset.name}" needs ${ways.map(list).join(', or ')}`);
-    }
-    const places = [preset.endpoint].flat().map(namesIn);
-    if (given['endpoint'] === undefined && !places.some((names) => names.every((key) => given[key] !== undefined))) {
-      report(places[0]?.[0] ?? 'endpoint', `preset "${preset.name}" needs ${places.map(list).join(', or ')}`);
-    }
+    const oneOf = (choices: readonly (readonly string[])[], key: string) => {
+      const met = choices.filter((names) => names.every((name) => given[name] !== undefined));
+      const all = choices.map(list).join(', or ');
+      if (met.length === 0) report(choices[0]?.[0] ?? key, `preset "${preset.name}" needs ${all}`);
+      if (met.length > 1) report(met[1]?.[0] ?? key, `preset "${preset.name}" needs either ${all}: remove the others`);
+    };
+    oneOf(preset.auth.map(settingsOf), 'preset');
+    if (given['endpoint'] === undefined) oneOf([preset.endpoint].flat().map(namesIn), 'endpoint');
     for (const key of ['lag_ms', 'window_ms']) {
       if (preset.mode.kind !== 'window' && given[key] !== undefined) {
         report(key, `preset "${preset.name}" reads entries as they come and has no windows: remove ${key}`);
@@ -57,9 +57,13 @@ export function settingsOf(auth: PresetAuth): string[] {
     case 'basic':
       return unique([auth.username, auth.password].flatMap(namesIn));
     case 'client_credentials':
-      return unique([auth.tokenUrl, auth.clientId, auth.clientSecret].flatMap(namesIn));
+      return unique(
+        [auth.tokenUrl, auth.clientId, auth.clientSecret, ...Object.values(auth.params ?? {})].flatMap(namesIn),
+      );
     case 'private_key_jwt':
-      return unique([auth.tokenUrl, auth.clientId, auth.privateKey].flatMap(namesIn));
+      return unique(
+        [auth.tokenUrl, auth.clientId, auth.privateKey, ...Object.values(auth.params ?? {})].flatMap(namesIn),
+      );
     case 'google_service_account':
       return unique([auth.key, auth.subject].flatMap(namesIn));
   }
