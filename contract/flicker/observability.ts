@@ -22,6 +22,11 @@ export const flickerMetrics = {
   timestampsUnreadable: counter('flicker_timestamps_unreadable_total', 'Entries whose time could not be read.', [
     'source',
   ]),
+  linesUnparsed: counter(
+    'flicker_lines_unparsed_total',
+    'Lines that are not what `format` or `parse_json` says. They are shipped as they are.',
+    ['source'],
+  ),
   apiRequests: counter('flicker_api_requests_total', 'Requests to the API, by status class.', ['source', 'status']),
   registrySaves: counter('flicker_registry_saves_total', 'Saves of the registry, by result.', ['result']),
   registrySaveSeconds: {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { parseDocument } from 'yaml';
 import {
+  allSources,
   expandReferences,
   flickerConfig,
   parseSettings,
@@ -10,7 +11,7 @@ import {
   type SettingsMode,
 } from '../../contract';
 import { errorCode, errorText } from '../core/errors';
-import { createTransform } from './filters';
+import { createGrouping, createTransform } from './filters';
 
 export interface LoadedConfig {
   readonly config: FlickerConfig;
@@ -94,16 +95,13 @@ function valueOf(document: ReturnType<typeof parseDocument>, origin: string): un
 }
 
 function checkPatterns(config: FlickerConfig, origin: string): void {
-  const sources = [
-    ...config.log_files.map((source, i) => ({ source, key: `log_files[${i}]` })),
-    ...config.api_sources.map((source, i) => ({ source, key: `api_sources[${i}]` })),
-  ];
-  const problems = sources.flatMap(({ source, key }) => {
+  const problems = allSources(config).flatMap(({ source, path: [list, i] }) => {
     try {
       createTransform(source);
+      if ('multiline' in source) createGrouping(source.multiline);
       return [];
     } catch (error) {
-      if (error instanceof SettingsError) return error.problems.map((problem) => `${key}.${problem}`);
+      if (error instanceof SettingsError) return error.problems.map((problem) => `${list}[${i}].${problem}`);
       throw error;
     }
   });

@@ -1,5 +1,6 @@
 import { version } from '../../package.json';
 import {
+  allSources,
   flickerExit,
   flickerProcessSchema,
   flickerSettings,
@@ -48,9 +49,7 @@ export async function start(flags: RunFlags, env: Call['env']): Promise<number> 
 }
 
 function printsEvents({ config }: LoadedConfig): boolean {
-  return [...config.log_files, ...config.api_sources].some(
-    (source) => (source.destination ?? config.destination)?.type === 'stdout',
-  );
+  return allSources(config).some(({ source }) => (source.destination ?? config.destination)?.type === 'stdout');
 }
 
 function processSettings(told: RunFlags): FlickerProcessSettings {
@@ -81,8 +80,10 @@ async function load(told: RunFlags, env: Call['env'], allowUnset: boolean): Prom
 
 function report({ config, unset }: LoadedConfig): number {
   const count = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;
+  const { log_files, docker_containers, api_sources } = config;
+  const docker = docker_containers.length > 0 ? `${count(docker_containers.length, 'Docker source')}, ` : '';
   process.stdout.write(
-    `config is valid: ${count(config.log_files.length, 'log file source')}, ${count(config.api_sources.length, 'API source')}\n`,
+    `config is valid: ${count(log_files.length, 'log file source')}, ${docker}${count(api_sources.length, 'API source')}\n`,
   );
   if (unset.length > 0) process.stdout.write(`not set here: ${unset.join(', ')}\n`);
   return flickerExit.ok;

@@ -21,7 +21,7 @@ export interface SourceContext {
  */
 export interface Source {
   readonly name: string;
-  readonly kind: 'files' | 'api';
+  readonly kind: 'files' | 'docker' | 'api';
   /**
    * Takes up the saved position, or decides the first one. The change returned is saved before the first `fill`, so
    * that a kill between them loses nothing.

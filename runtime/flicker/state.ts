@@ -11,6 +11,8 @@ const fileEntry = z.looseObject({
   generation: z.int().min(0),
   /** Everything before this byte was accepted by the destination. */
   offset: z.int().min(0),
+  /** Streams within the file that were accepted beyond `offset`, or whose next piece goes on with a line that was cut. */
+  streams: z.record(z.string(), z.object({ offset: z.int().min(0), continued: z.literal(true).optional() })).optional(),
   /** Hash that event ids of this file begin with. */
   idHash: z.string(),
   /** Hash of the first `bytes` bytes; verifies that the file is still the same, never identifies it. */
@@ -26,9 +28,26 @@ const fileEntry = z.looseObject({
   seenAt: z.string(),
 });
 
+/** How far one container was delivered. Its key is `<nodeId>/<containerId>`, or that and `@<source>` as with files. */
+const containerEntry = z.looseObject({
+  source: z.string(),
+  /** The container's name. */
+  name: z.string(),
+  /** Everything older was accepted: RFC 3339 in UTC with nine decimals. */
+  ts: z.string(),
+  /** Each stream's last line that was accepted, and how many of its lines have that time. */
+  streams: z
+    .record(
+      z.string(),
+      z.object({ ts: z.string(), sameTsCount: z.int().min(0), continued: z.literal(true).optional() }),
+    )
+    .default({}),
+  seenAt: z.string(),
+});
+
 /** How far one source was delivered; an API source keeps its walk in `position`. */
 const sourceEntry = z.looseObject({
-  kind: z.enum(['files', 'api']),
+  kind: z.enum(['files', 'docker', 'api']),
   /** When the source was first started: later files are read from their beginning. */
   startedAt: z.string(),
   /** Number of the next object of a numbered destination. */
@@ -39,6 +58,7 @@ const sourceEntry = z.looseObject({
 /** Positions in a version 1 registry; each source takes over what is its own at its first start. */
 const legacyState = z.object({
   files: z.record(z.string(), z.looseObject({ position: z.int().min(0), inode: z.number() })).default({}),
+  containers: z.record(z.string(), z.looseObject({ last_timestamp: z.string() })).optional(),
   api_sources: z
     .record(z.string(), z.looseObject({ last_timestamp: z.string(), cursor: z.string().nullish() }))
     .default({}),
@@ -48,10 +68,12 @@ const legacyState = z.object({
 export const flickerState = z.looseObject({
   sources: z.record(z.string(), sourceEntry).default({}),
   files: z.record(z.string(), fileEntry).default({}),
+  docker: z.record(z.string(), containerEntry).optional(),
   legacy: legacyState.optional(),
 });
 
 export type FileEntry = z.output<typeof fileEntry>;
+export type ContainerEntry = z.output<typeof containerEntry>;
 export type SourceEntry = z.output<typeof sourceEntry>;
 export type Position = SourceEntry['position'];
 export type LegacyState = z.output<typeof legacyState>;
@@ -69,29 +91,39 @@ function parsed<Schema extends z.ZodType>(schema: Schema, value: unknown): z.out
   throw new Error(`${fault?.path.join('.') || 'the object'}: ${fault?.message ?? 'not a state of flicker'}`);
 }
 
-/** What a settled batch changes in the state. `null` removes a file. */
+/** What a settled batch changes in the state. `null` removes a file or container. */
 export const stateChange = z.object({
   files: z.record(z.string(), fileEntry.nullable()).optional(),
+  docker: z.record(z.string(), containerEntry.nullable()).optional(),
   position: z.record(z.string(), z.json()).optional(),
 });
 export type StateChange = z.output<typeof stateChange>;
 
 /** Applies what a source's settled batch changed. */
 export function applyChange(state: FlickerState, source: string, change: StateChange): void {
-  for (const [key, entry] of Object.entries(change.files ?? {})) {
-    const own = ownKey(state, source, key);
-    if (entry === null) delete state.files[own];
-    else state.files[own] = entry;
-  }
+  merge(state.files, source, change.files);
+  if (change.docker) merge((state.docker ??= {}), source, change.docker);
   const entry = state.sources[source];
   if (entry && change.position) entry.position = change.position;
 }
 
-/** Where a source keeps the entry of a file: beside that of another source which follows the same file. */
-function ownKey(state: FlickerState, source: string, key: string): string {
+function merge<Entry extends { readonly source: string }>(
+  entries: Record<string, Entry>,
+  source: string,
+  changes: Readonly<Record<string, Entry | null>> = {},
+): void {
+  for (const [key, entry] of Object.entries(changes)) {
+    const own = ownKey(entries, source, key);
+    if (entry === null) delete entries[own];
+    else entries[own] = entry;
+  }
+}
+
+/** Where a source keeps its entry: beside that of another source which follows the same file or container. */
+function ownKey(entries: Readonly<Record<string, { readonly source: string }>>, source: string, key: string): string {
   const beside = `${key}@${source}`;
-  if (state.files[beside]) return beside;
-  const holder = state.files[key];
+  if (entries[beside]) return beside;
+  const holder = entries[key];
   return holder && holder.source !== source ? beside : key;
 }
 
@@ -99,6 +131,6 @@ const v1 = z.looseObject({ version: z.literal(1), ...legacyState.shape });
 
 /** The state that a version 1 registry stands for. @throws Error naming the first field that is wrong */
 export function upgradeV1(registry: unknown): FlickerState {
-  const { files, api_sources } = parsed(v1, registry);
-  return { sources: {}, files: {}, legacy: { files, api_sources } };
+  const { files, containers, api_sources } = parsed(v1, registry);
+  return { sources: {}, files: {}, legacy: { files, ...(containers && { containers }), api_sources } };
 }

@@ -32,6 +32,7 @@ function anyApiSchema(mode: SettingsMode, common: ReturnType<typeof commonKeys>)
     basic: strictObject({ username: z.string().describe('User name.'), password: z.string().describe('Password.') })
       .optional()
       .describe('HTTP basic credentials.'),
+    oauth2: oauth2Schema(mode).optional().describe('Access tokens of OAuth 2; wins over `api_key` and `basic`.'),
     time_filter_param: z
       .string()
       .optional()
@@ -45,6 +46,25 @@ function anyApiSchema(mode: SettingsMode, common: ReturnType<typeof commonKeys>)
     pagination: paginationSchema().optional().describe('How further pages are asked for; one page by default.'),
     ...apiKeys(mode),
     ...common,
+  });
+}
+
+/** OAuth 2 client credentials, with a secret or a signed assertion. */
+function oauth2Schema(mode: SettingsMode) {
+  return strictObject({
+    token_url: httpUrl(mode).describe('URL that gives access tokens.'),
+    client_id: z.string().min(1).describe('The client.'),
+    client_secret: z.string().min(1).optional().describe('Its secret, sent as HTTP basic credentials.'),
+    private_key: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Or its private key, PKCS #8 PEM or JWK, for `private_key_jwt` (RFC 7523).'),
+    key_id: z.string().min(1).optional().describe('The `kid` of the key.'),
+    grant_type: z.string().min(1).default('client_credentials').describe('The grant that is asked for with a secret.'),
+    params: z.record(z.string(), z.string()).default({}).describe('More parameters: `scope`, `audience`.'),
+  }).refine((oauth2) => (oauth2.client_secret === undefined) !== (oauth2.private_key === undefined), {
+    error: 'expected client_secret or private_key',
   });
 }
 

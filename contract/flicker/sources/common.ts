@@ -1,9 +1,26 @@
 import { z } from 'zod';
-import { duration, size, type SettingsMode } from '../../settings';
+import { duration, size, strictObject, type SettingsMode } from '../../settings';
 import { destinationSchema } from '../destinations';
 import { maskingSchema } from '../masking';
 
 const patterns = (what: string) => z.array(z.string()).default([]).describe(what);
+
+/** How a line that is a JSON object is read. */
+const parseJsonSchema = () =>
+  strictObject({
+    message_field: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Dot path to the text that becomes the line; the line as it is by default.'),
+    timestamp_field: z.string().min(1).optional().describe("Dot path to the event's own time."),
+    timestamp_format: z
+      .enum(['auto', 'rfc3339', 'unix', 'unix_ms', 'unix_us'])
+      .default('auto')
+      .describe('How that time is written; `auto` tells by its form and magnitude.'),
+  });
+
+export type ParseJsonConfig = z.output<ReturnType<typeof parseJsonSchema>>;
 
 /** What every source can be told. `polling`: the default interval in milliseconds. */
 export function commonKeys(mode: SettingsMode, polling: number) {
@@ -20,6 +37,12 @@ export function commonKeys(mode: SettingsMode, polling: number) {
       .describe('Most bytes in one request, before compression. One larger event travels alone.'),
     match_on: patterns('Keep only events that match one of these patterns (RE2 syntax). Empty keeps all.'),
     exclude_on: patterns('Drop events that match one of these patterns; applied after `match_on`.'),
+    parse_json: z
+      .union([z.boolean(), parseJsonSchema()])
+      .default(false)
+      .describe(
+        'Send the members of a line that is a JSON object as `fields`. Other lines are sent as they are, and counted.',
+      ),
     masking: maskingSchema().optional().describe('Replaces personal data and secrets before events leave.'),
   };
 }

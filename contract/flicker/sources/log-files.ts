@@ -1,12 +1,7 @@
 import { z } from 'zod';
 import { strictObject, type SettingsMode } from '../../settings';
 import { commonKeys } from './common';
-
-/**
- * A line of more than `bytes` bytes is shipped in parts of that many. Each part but the last ends with `continues`, each
- * but the first begins with `continued`.
- */
-export const longLines = { bytes: 1024 ** 2, continues: '…[continues]', continued: '[continued]…' } as const;
+import { multilineSchema } from './multiline';
 
 /** One `log_files` entry: files that a glob names. */
 export function logFileSchema(mode: SettingsMode) {
@@ -19,6 +14,19 @@ export function logFileSchema(mode: SettingsMode) {
       .describe(
         'Where to start in a file that is there at the very first start. Later files are read from their beginning.',
       ),
+    shared: z
+      .boolean()
+      .default(false)
+      .describe(
+        'The files are on storage that every instance sees, such as EFS: with `ha` only the holder of the lease ships them.',
+      ),
+    format: z
+      .enum(['plain', 'cri'])
+      .default('plain')
+      .describe(
+        'How lines are written: `plain`, or `cri` for the container log files of a Kubernetes node (`/var/log/pods/*/*/*.log`).',
+      ),
+    multiline: multilineSchema(mode).optional().describe('Joins lines to events; each line is one by default.'),
     ...commonKeys(mode, 1000),
   });
 }

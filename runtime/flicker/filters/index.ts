@@ -1,18 +1,52 @@
-import type { LogFileConfig } from '../../../contract/flicker';
+import type { LogFileConfig, ParseJsonConfig } from '../../../contract/flicker';
 import { SettingsError } from '../../../contract/settings';
+import type { FlickerMetrics } from '../metrics';
+import { fieldAt } from '../sources/api/fields';
+import { eventTime } from './event-time';
+import { maskJson, maskValue, parseObject } from './json';
 import { createMasks } from './masking';
 import { compilePattern } from './pattern';
 
-/** What happens to a line on its way: the line to ship, or `undefined` for one that is dropped. */
-export type Transform = (line: string) => string | undefined;
+export { createGrouping, type Grouping } from './grouping';
+
+/** What a line becomes on its way. */
+export interface Transformed {
+  readonly line: string;
+  /** The event's own time, when the line tells it. */
+  readonly time?: string | undefined;
+  /** The object that the line is, as JSON in one line. */
+  readonly fields?: string | undefined;
+}
+
+/** What happens to a line on its way: what to ship, or `undefined` for a line that is dropped. */
+export type Transform = (line: string) => Transformed | undefined;
+
+/** Told of lines that are not what the config says. They are shipped all the same. */
+export interface TransformObserver {
+  /** A line is no JSON object. */
+  unparsed(): void;
+  /** An object has no time that can be read. */
+  timeUnreadable(): void;
+}
+
+/** Counts them for a source. */
+export function observeLines(metrics: FlickerMetrics, source: string): TransformObserver {
+  return {
+    unparsed: () => metrics.linesUnparsed.inc({ source }),
+    timeUnreadable: () => metrics.timestampsUnreadable.inc({ source }),
+  };
+}
+
+const nobody: TransformObserver = { unparsed: () => {}, timeUnreadable: () => {} };
 
 /**
- * The filters and masks of a source: `match_on`, then `exclude_on`, then masking.
+ * The filters, parser and masks of a source: `match_on`, then `exclude_on`, then `parse_json`, then masking.
  * @returns undefined when nothing is configured, so that lines need not be decoded
  * @throws SettingsError that names every pattern that is not supported, by its key
  */
 export function createTransform(
-  config: Pick<LogFileConfig, 'match_on' | 'exclude_on' | 'masking'>,
+  config: Pick<LogFileConfig, 'match_on' | 'exclude_on' | 'parse_json' | 'masking'>,
+  observer = nobody,
 ): Transform | undefined {
   const problems: string[] = [];
   const report = (problem: string) => problems.push(problem);
@@ -22,10 +56,40 @@ export function createTransform(
   const deny = compileAll('exclude_on');
   const masks = createMasks(config.masking, report);
   if (problems.length > 0) throw new SettingsError('a pattern cannot be used', problems);
-  if (allow.length + deny.length + masks.length === 0) return undefined;
+  if (allow.length + deny.length + masks.length === 0 && config.parse_json === false) return undefined;
+  const mask = masks.length === 0 ? undefined : (text: string) => masks.reduce((masked, next) => next(masked), text);
+  const finish =
+    config.parse_json === false
+      ? (line: string): Transformed => ({ line: mask ? mask(line) : line })
+      : createParser(config.parse_json === true ? wholeObject : config.parse_json, mask, observer);
   return (line) => {
     if (allow.length > 0 && !allow.some((pattern) => pattern.test(line))) return undefined;
     if (deny.some((pattern) => pattern.test(line))) return undefined;
-    return masks.reduce((text, mask) => mask(text), line);
+    return finish(line);
+  };
+}
+
+const wholeObject: ParseJsonConfig = { timestamp_format: 'auto' };
+
+function createParser(
+  { message_field, timestamp_field, timestamp_format }: ParseJsonConfig,
+  mask: ((text: string) => string) | undefined,
+  observer: TransformObserver,
+): (line: string) => Transformed {
+  return (text) => {
+    const object = parseObject(text);
+    if (!object) {
+      observer.unparsed();
+      return { line: mask ? mask(text) : text };
+    }
+    const { value, json } = object;
+    const message = message_field === undefined ? undefined : fieldAt(value, message_field);
+    const time =
+      timestamp_field === undefined ? undefined : eventTime(fieldAt(value, timestamp_field), timestamp_format);
+    if (timestamp_field !== undefined && time === undefined) observer.timeUnreadable();
+    const key = message_field?.slice(message_field.lastIndexOf('.') + 1) ?? '';
+    const line =
+      typeof message === 'string' ? (mask ? maskValue(key, message, mask) : message) : mask ? mask(text) : text;
+    return { line, time, fields: mask ? maskJson(json, mask) : json };
   };
 }

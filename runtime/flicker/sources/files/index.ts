@@ -1,6 +1,6 @@
 import type { LogFileConfig } from '../../../../contract/flicker';
 import type { BatchBuilder } from '../../batch';
-import { createTransform } from '../../filters';
+import { createGrouping, createTransform, observeLines } from '../../filters';
 import { SourceError, type Source, type SourceContext } from '../../source';
 import { Catalog } from './catalog';
 import { Reader } from './reader';
@@ -15,7 +15,12 @@ export function createFileSource(config: LogFileConfig, context: SourceContext):
   const labels = { source: name };
   const { clock, metrics } = context;
   const catalog = new Catalog(name, config, context);
-  const reader = new Reader(catalog.handles, createTransform(config), context);
+  const observer = observeLines(metrics, name);
+  const transform = createTransform(config, observer);
+  const grouping = createGrouping(config.multiline);
+  const cri = config.format === 'cri';
+  const format = cri || grouping ? { cri, grouping, transform, unparsed: observer.unparsed } : undefined;
+  const reader = new Reader(catalog.handles, transform, format, context);
   /** Files with something to read, each in its turn: a busy one does not starve the others. */
   let waiting: Tail[] = [];
   let polledAt = Number.NEGATIVE_INFINITY;

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { longLines } from '../../../../contract/flicker';
-import type { BatchBuilder, RecordFrame } from '../../batch';
+import { extraMembers, type BatchBuilder, type RecordFrame } from '../../batch';
 import type { Transform } from '../../filters';
 
 const NEWLINE = 0x0a;
@@ -57,11 +57,11 @@ export function addLines(
         if (!builder.addLine(frame, bytes, at, lineEnd, base + at)) return result(true);
       } else {
         const text = bytes.toString('utf8', at, lineEnd);
-        const kept = transform ? transform(text) : text;
-        if (kept === undefined) filtered++;
+        const kept = transform ? transform(text) : { line: text };
+        if (!kept) filtered++;
         else {
-          const marked = `${continued ? longLines.continued : ''}${kept}${tooLong ? longLines.continues : ''}`;
-          if (!builder.addTextLine(frame, marked, base + at)) return result(true);
+          const marked = `${continued ? longLines.continued : ''}${kept.line}${tooLong ? longLines.continues : ''}`;
+          if (!builder.addTextLine(frame, marked, base + at, 0, extraMembers(kept))) return result(true);
         }
       }
       read++;
@@ -72,7 +72,7 @@ export function addLines(
 }
 
 /** The last beginning of a character up to `at`; `at` itself where the bytes are no UTF-8. */
-function characterBoundary(bytes: Buffer, at: number): number {
+export function characterBoundary(bytes: Buffer, at: number): number {
   for (let i = at; i > at - 4; i--) if (((bytes[i] ?? 0) & 0xc0) !== 0x80) return i;
   return at;
 }

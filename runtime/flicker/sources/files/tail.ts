@@ -1,5 +1,6 @@
 import type { FileEntry } from '../../state';
 import { recordFrame, type RecordFrame } from '../../batch';
+import type { Streams } from './events';
 import { markOf, noMark, type Mark } from './fingerprint';
 
 /** A file that is followed. */
@@ -33,6 +34,10 @@ export interface Tail {
   /** Nothing more is expected: its last line ends where the file ends. */
   final: boolean;
   frame: RecordFrame | undefined;
+  /** What is known of streams within the file beyond the offset. */
+  streams: Streams;
+  /** What its path says of it; unknown until it is read. */
+  attributes: Readonly<Record<string, string>> | undefined;
 }
 
 /** A file that is gone. Its entry stays for a while, to tell a reuse of the inode and a copy of the file. */
@@ -78,6 +83,8 @@ export function newTail(
     changedAt: now,
     final: false,
     frame: undefined,
+    streams: {},
+    attributes: undefined,
     ...known,
   };
 }
@@ -92,6 +99,7 @@ export function tailOf(id: string, entry: FileEntry, now: number): Tail {
       offset: entry.offset,
       fingerprint: entry.fingerprint,
       savedMarker: entry.marker,
+      streams: entry.streams ?? {},
     },
   );
 }
@@ -106,6 +114,7 @@ export function entryOf(tail: Tail, source: string, seenAt: string): FileEntry {
     idHash: tail.idHash,
     fingerprint: tail.fingerprint,
     ...(marker && { marker }),
+    ...(Object.keys(tail.streams).length > 0 && { streams: tail.streams }),
     size: tail.size,
     modified: tail.modified,
     seenAt,

@@ -5,8 +5,15 @@ import { maskPartly, replaceMatches } from '../../../../runtime/flicker/filters/
 import { compilePattern } from '../../../../runtime/flicker/filters/pattern';
 
 const masking = (rules: object): MaskingConfig => maskingSchema().parse({ enabled: true, rules });
-const transform = (config: { match_on?: string[]; exclude_on?: string[]; masking?: MaskingConfig }) =>
-  createTransform({ match_on: [], exclude_on: [], masking: undefined, ...config });
+interface Config {
+  match_on?: string[];
+  exclude_on?: string[];
+  masking?: MaskingConfig;
+}
+const transform = (config: Config) => {
+  const run = createTransform({ match_on: [], exclude_on: [], parse_json: false, masking: undefined, ...config });
+  return run && ((line: string) => run(line)?.line);
+};
 const mask = (rules: object, line: string) => transform({ masking: masking(rules) })?.(line);
 
 test('nothing configured means no transform', () => {
