@@ -67,13 +67,17 @@ export async function sameUpTo(a: FileHandle, b: FileHandle, size: number): Prom
 }
 
 /**
- * The hash that ids of events of a file begin with. Made from what the file is and its first line, so that it is the
- * same when the file is read again, and another when a later file gets the inode and the generation of one forgotten.
+ * The hash that ids of events of a file begin with. Made from what the file is, when it was made and its first line, so that
+ * it is the same when the file is read again, and another when a later file gets the inode and the generation of one forgotten.
  */
-export function idHashOf(nodeId: string, id: string, generation: number, prefix: Uint8Array): string {
+export function idHashOf(nodeId: string, id: string, generation: number, born: bigint, prefix: Uint8Array): string {
   const newline = prefix.indexOf(10);
   const firstLine = prefix.subarray(0, newline === -1 ? FINGERPRINT_BYTES : newline + 1);
-  return createHash('sha256').update(`${nodeId}\0${id}\0${generation}\0`).update(firstLine).digest('hex').slice(0, 20);
+  return createHash('sha256')
+    .update(`${nodeId}\0${id}\0${generation}\0${born}\0`)
+    .update(firstLine)
+    .digest('hex')
+    .slice(0, 20);
 }
 
 /** Where the last complete line ends. */

@@ -11,6 +11,7 @@ import {
   writeFileSync as write,
 } from 'node:fs';
 import { longLines } from '../../../../../contract/flicker';
+import { idHashOf } from '../../../../../runtime/flicker/sources/files/fingerprint';
 import { Harness } from './harness';
 
 let at: Harness;
@@ -478,6 +479,12 @@ describe('identity', () => {
     expect(next).toEqual({ ...event, line: 'two', id: `${entry.idHash}-4` });
     expect(Object.keys(at.state.files)).toEqual([`node/a/${dev}-${ino}-0`]);
     expect(at.missed()).toEqual([]);
+  });
+
+  test('an inode that was used again after its entry was forgotten gives other ids', () => {
+    setup();
+    const ids = [1n, 2n].map((born) => idHashOf('node', '1-2', 0, born, Buffer.from('header\n')));
+    expect(new Set(ids).size).toBe(2);
   });
 
   test('an inode that was used again is another file', async () => {
