@@ -44,7 +44,7 @@ class Log {
 
   write(count: number): Act {
     return () => {
-      const lines = Array.from({ length: count }, () => `${++this.lines}:${'.'.repeat(1100)}\n`);
+      const lines = Array.from({ length: count }, () => `${++this.lines}:${'.'.repeat(1100)}:${this.lines}\n`);
       appendFileSync(this.path(0), lines.join(''));
     };
   }
