@@ -9,5 +9,7 @@ module.exports = {
       { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' } },
     ],
   },
-  testTimeout: 20_000,
+  // One core less, jest's default, would be one at a time on two.
+  maxWorkers: '100%',
+  testTimeout: 30_000,
 };
