@@ -1,8 +1,9 @@
 import { flickerCallFlags, flickerConfigJsonSchema, flickerEvents, flickerMetrics, flickerSettings } from '../contract';
 import { z } from 'zod';
+import { code, rows } from './markdown';
 
 /** The part of JSON Schema that the contract's schemas use. */
-const schemaNode = z.looseObject({
+export const schemaNode = z.looseObject({
   type: z.union([z.string(), z.array(z.string())]).optional(),
   description: z.string().optional(),
   default: z.unknown().optional(),
@@ -15,15 +16,16 @@ const schemaNode = z.looseObject({
   oneOf: z.array(z.unknown()).optional(),
   additionalProperties: z.unknown().optional(),
 });
-type SchemaNode = z.output<typeof schemaNode>;
+export type SchemaNode = z.output<typeof schemaNode>;
 
 /** docs/flicker-config.md: every key, flag, variable, metric and log event, from the contract. */
 export function configReference(): string {
-  const root = schemaNode.parse(flickerConfigJsonSchema());
+  const root = configSchema();
   const sections = [
     '# flicker: every key\n\nWritten from the contract by `npm run docs`. Durations are milliseconds or texts such as `30s`, `5m`; sizes are\nbytes or texts such as `64KiB`, `10MiB`. `${NAME}` and `${NAME:-default}` in texts are filled in from the environment;\n`$${` is a literal `${`. An unknown key is an error that names the nearest known one.\n\nAn editor completes and checks the file with the JSON Schema of the package:\n\n```yaml\n# yaml-language-server: $schema=node_modules/holdfast/dist/schema/flicker.json\n```',
     '## Config file',
     table(keysOf(root, '')),
+    'An `api_sources` entry with `preset: …` has other keys: see [presets](presets.md).',
     '## Destinations',
     ...destinations(root),
     '## Masking',
@@ -54,14 +56,41 @@ export function configReference(): string {
   return `${sections.join('\n\n')}\n`;
 }
 
-interface Key {
+/** The JSON Schema of the config file with every reference filled in. */
+export function configSchema(): SchemaNode {
+  const schema = z
+    .looseObject({ $defs: z.record(z.string(), z.unknown()).default({}) })
+    .parse(flickerConfigJsonSchema());
+  const filled = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(filled);
+    if (typeof value !== 'object' || value === null) return value;
+    const { $ref, ...own } = value as Record<string, unknown>;
+    const target = typeof $ref === 'string' ? filled(schema.$defs[$ref.replace('#/$defs/', '')]) : {};
+    return {
+      ...(target as object),
+      ...Object.fromEntries(Object.entries(own).map(([key, item]) => [key, filled(item)])),
+    };
+  };
+  return schemaNode.parse(filled(schema));
+}
+
+/** One of the schemas of an `api_sources` entry: that of a preset, or the one without. */
+export function apiSourceNode(root: SchemaNode, preset: string | undefined): SchemaNode {
+  const items = schemaNode.parse(schemaNode.parse(root.properties?.['api_sources']).items);
+  const options = [...(items.anyOf ?? []), ...(items.oneOf ?? [])].map((option) => schemaNode.parse(option));
+  const found = options.find(({ properties }) => schemaNode.parse(properties?.['preset'] ?? {}).const === preset);
+  if (!found) throw new Error(`the schema has no api_sources entry for ${preset ?? 'sources without a preset'}`);
+  return found;
+}
+
+export interface Key {
   readonly name: string;
   readonly type: string;
   readonly fallback: string;
   readonly what: string;
 }
 
-function keysOf(node: SchemaNode, path: string): Key[] {
+export function keysOf(node: SchemaNode, path: string): Key[] {
   return Object.entries(node.properties ?? {}).flatMap(([name, value]) => {
     const key = schemaNode.parse(value);
     const full = path ? `${path}.${name}` : name;
@@ -86,6 +115,11 @@ const shared = /\b(destination|masking)$/;
 function below(node: SchemaNode, path: string): Key[] {
   if (shared.test(path)) return [];
   if (node.properties) return keysOf(node, path);
+  // Those with a preset have a page of their own.
+  if (path === 'api_sources') {
+    const any = apiSourceNode(configSchema(), undefined);
+    return keysOf({ ...any, properties: omit(any.properties ?? {}, 'preset') }, 'api_sources[]');
+  }
   if (node.items) return below(schemaNode.parse(node.items), `${path}[]`);
   return [...(node.oneOf ?? []), ...(node.anyOf ?? [])].flatMap((option) => keysOf(schemaNode.parse(option), path));
 }
@@ -123,13 +157,8 @@ function table(keys: readonly Key[]): string {
   );
 }
 
-function rows(head: readonly string[], body: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...body.map(line)].join('\n');
-}
-
-function code(text: string): string {
-  return `\`${text}\``;
+function omit(values: Record<string, unknown>, name: string): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([key]) => key !== name));
 }
 
 function isObject(value: unknown): boolean {

@@ -1,13 +1,17 @@
 // Writes what the docs take from the contract, and compiles every TypeScript example of README and docs.
-//   tsx scripts/docs.ts           writes docs/flicker-config.md
+//   tsx scripts/docs.ts           writes docs/flicker-config.md and docs/presets.md
 //   tsx scripts/docs.ts --check   fails where a file has drifted or an example does not compile
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { configReference } from './config-reference';
+import { presetsReference } from './presets-reference';
 
 const root = join(__dirname, '..');
-const generated: Readonly<Record<string, () => string>> = { 'docs/flicker-config.md': configReference };
+const generated: Readonly<Record<string, () => string>> = {
+  'docs/flicker-config.md': configReference,
+  'docs/presets.md': presetsReference,
+};
 const check = process.argv.includes('--check');
 let problems = 0;
 
