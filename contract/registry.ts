@@ -8,6 +8,12 @@ import type { AwsCall } from './program';
 /** Format of the registry object that this version writes. */
 export const REGISTRY_FORMAT = 2;
 
+/**
+ * Owner of the lease after an edit by hand. The edit grows the epoch, so it fences whoever holds the lease, and leaves it
+ * released, so that the next instance takes over at once.
+ */
+export const REGISTRY_OPERATOR = 'operator';
+
 /** Where a registry is: the object's key and the prefix for what is kept beside it (dead letters, upgraded files). */
 export interface RegistryLayout {
   readonly key: string;
@@ -29,6 +35,18 @@ export const REGISTRY_WRITE_ACTION = 's3:PutObject';
 /** The prefix beside a registry is its key without `-registry.json` (or `.json`), and a slash. */
 export function layoutOfKey(key: string): RegistryLayout {
   return { key, prefix: `${key.replace(/(-registry)?\.json$/, '')}/` };
+}
+
+/** The registry of one node's own files, below the prefix beside the cluster's. */
+export function nodeRegistryLayout({ prefix }: RegistryLayout, nodeId: string): RegistryLayout {
+  return layoutOfKey(`${prefix}${NODE_FOLDER}${encodeURIComponent(nodeId)}-registry.json`);
+}
+
+const NODE_FOLDER = 'nodes/';
+
+/** The object that the conditional writes of a store are tried on, beside a registry. It holds nothing and stays. */
+export function probeKey({ prefix }: RegistryLayout): string {
+  return `${prefix}${NODE_FOLDER}probe.json`;
 }
 
 /** The identity that a registry belongs to; a program refuses to start on another one's. */
@@ -80,6 +98,39 @@ export function registryPrefixCalls(bucket: string, layout: RegistryLayout): Aws
   ];
 }
 
+/** The calls that an instance makes besides, when it is one of several on one registry. */
+export function registryHaCalls(bucket: string, layout: RegistryLayout): AwsCall[] {
+  const nodes = `${layout.prefix}${NODE_FOLDER}*`;
+  const objects = { type: 's3-object', bucket, key: nodes } as const;
+  const listed = { type: 's3-list', bucket, prefix: nodes } as const;
+  return [
+    {
+      operation: 'GetObject',
+      action: 's3:GetObject',
+      resource: objects,
+      why: "loads the registry of this node's own files, and the object that conditional writes are tried on",
+    },
+    {
+      operation: 'PutObject',
+      action: REGISTRY_WRITE_ACTION,
+      resource: objects,
+      why: "saves the registry of this node's own files, and tries whether the store honours conditional writes",
+    },
+    {
+      operation: 'ListObjectsV2',
+      action: 's3:ListBucket',
+      resource: listed,
+      why: 'lets S3 answer 404 instead of 403 for a node registry that does not exist yet',
+    },
+    {
+      operation: 'ListObjectVersions',
+      action: 's3:ListBucketVersions',
+      resource: listed,
+      why: 'tells a node registry that never was from one that was deleted, when a read is answered 403',
+    },
+  ];
+}
+
 /** The calls that a person makes who looks into the history of a registry and edits it: those of the protocol, and one more. */
 export function registryOperatorCalls(bucket: string, layout: RegistryLayout): AwsCall[] {
   return [
@@ -105,4 +156,13 @@ export const registryEvents = {
   fenced: 'registry.fenced',
   released: 'registry.released',
   lost: 'registry.lost',
+  /** Fields: holder, epoch. */
+  standby: 'registry.standby',
+  /** The lease was not renewed in time: all work stopped. */
+  expired: 'registry.expired',
+  /** A standby cannot read the registry, and can again. */
+  unreadable: 'registry.unreadable',
+  readable: 'registry.readable',
+  /** A store without conditional writes is used by a single instance. */
+  unfenced: 'registry.unfenced',
 } as const;

@@ -16,6 +16,8 @@ export interface S3Response {
 }
 
 interface Version {
+  readonly id: string;
+  readonly storedAt: number;
   readonly etag: string;
   readonly body: Uint8Array;
   readonly headers: Record<string, string>;
@@ -30,14 +32,22 @@ export class SimS3 {
   mayListVersions = true;
   denied: (method: string, key: string) => boolean = () => false;
   onCommit: (key: string, body: Uint8Array) => void = () => {};
+  /** Its wall clock. */
+  now: () => number = () => 0;
+  /** Entries of one page of a list of versions. */
+  pageSize = 1000;
 
   handle(request: S3Request): S3Response {
     const key = decodeURIComponent(request.path).split('/').slice(2).join('/');
-    if ('versions' in request.query) return this.#list(String(request.query['prefix'] ?? ''));
+    if ('versions' in request.query) return this.#list(request.query);
     if (this.denied(request.method, key)) return errorAnswer(403, 'AccessDenied');
-    const stored = this.#versions.get(key)?.at(-1);
+    const versionId = request.query['versionId'];
+    const stored = this.#versions.get(key)?.findLast(({ id }) => versionId === undefined || id === versionId);
     const current = stored?.deleted ? undefined : stored;
     if (request.method === 'GET') {
+      if (current && request.headers['if-none-match'] === current.etag) {
+        return { statusCode: 304, headers: { etag: current.etag }, body: new Uint8Array() };
+      }
       if (current) return { statusCode: 200, headers: { ...current.headers, etag: current.etag }, body: current.body };
       if (!this.mayList) return errorAnswer(403, 'AccessDenied');
       return errorAnswer(404, 'NoSuchKey', stored ? { 'x-amz-delete-marker': 'true' } : {});
@@ -77,22 +87,32 @@ export class SimS3 {
     return [...this.#versions.keys()];
   }
 
-  #add(key: string, version: Version): void {
-    const versions = this.#versions.get(key);
-    if (versions) versions.push(version);
-    else this.#versions.set(key, [version]);
+  #add(key: string, content: Omit<Version, 'id' | 'storedAt'>): void {
+    const versions = this.#versions.get(key) ?? [];
+    versions.push({ ...content, id: `v${versions.length}`, storedAt: this.now() });
+    this.#versions.set(key, versions);
   }
 
-  #list(prefix: string): S3Response {
+  #list({ prefix = '', ...query }: S3Request['query']): S3Response {
     if (!this.mayListVersions) return errorAnswer(403, 'AccessDenied');
-    const keys = [...this.#versions.keys()].filter((key) => key.startsWith(prefix)).sort();
-    const entries = keys.flatMap((key) =>
-      [...(this.#versions.get(key) ?? [])].reverse().map(({ deleted }, age) => {
-        const tag = deleted ? 'DeleteMarker' : 'Version';
-        return `<${tag}><Key>${key}</Key><VersionId>${age}</VersionId><IsLatest>${age === 0}</IsLatest></${tag}>`;
-      }),
+    const keys = [...this.#versions.keys()].filter((key) => key.startsWith(String(prefix))).sort();
+    const all = keys.flatMap((key) =>
+      [...(this.#versions.get(key) ?? [])].reverse().map((version, age) => ({ key, version, newest: age === 0 })),
     );
-    const body = `<ListVersionsResult><Prefix>${prefix}</Prefix>${entries.join('')}</ListVersionsResult>`;
+    const marker = (one: { key: string; version: Version }) =>
+      one.key === query['key-marker'] && one.version.id === query['version-id-marker'];
+    const page = all.slice(all.findIndex(marker) + 1).slice(0, this.pageSize);
+    const last = page.at(-1);
+    const entries = page.map(({ key, version, newest }) => {
+      const tag = version.deleted ? 'DeleteMarker' : 'Version';
+      const time = new Date(version.storedAt).toISOString();
+      return `<${tag}><Key>${key}</Key><VersionId>${version.id}</VersionId><IsLatest>${newest}</IsLatest><LastModified>${time}</LastModified></${tag}>`;
+    });
+    const next =
+      last && last !== all.at(-1)
+        ? `<IsTruncated>true</IsTruncated><NextKeyMarker>${last.key}</NextKeyMarker><NextVersionIdMarker>${last.version.id}</NextVersionIdMarker>`
+        : '<IsTruncated>false</IsTruncated>';
+    const body = `<ListVersionsResult><Prefix>${String(prefix)}</Prefix>${next}${entries.join('')}</ListVersionsResult>`;
     return { statusCode: 200, headers: { 'content-type': 'application/xml' }, body: Buffer.from(body) };
   }
 }
