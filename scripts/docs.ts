@@ -28,7 +28,8 @@ function compileExamples(): void {
   const folder = join(root, '.cache/examples');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)];
+  const docs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' });
+  const pages = ['README.md', ...docs.map((name) => `docs/${name}`)];
   const origins = new Map<string, string>();
   for (const page of pages.filter((name) => name.endsWith('.md'))) {
     const text = readFileSync(join(root, page), 'utf8');
