@@ -144,11 +144,14 @@ test('an instance that takes the copy while a second run is under way keeps it',
 
 test('a registry at the target is left alone, and so is the original; --overwrite replaces it', async () => {
   const { move, holder } = await moveWithHolder();
+  for (const owner of ['a', 'b', 'c', 'd', 'e']) await move.open(NEW, owner);
   const other = await move.open(NEW, 'other');
   await expect(move.copy()).rejects.toThrow('there is a registry at s3://b/new/app-registry.json already');
   expect(await move.passing(holder.save(() => ({ position: 8 })))).toEqual({ kind: 'saved' });
   await move.copy({ overwrite: true });
   expect(move.document(NEW).state).toEqual({ position: 8 });
+  // An epoch is never given twice.
+  expect(move.document(NEW).lease.epoch).toBeGreaterThan(other.epoch);
   expect(await move.passing(other.save(() => ({})))).toMatchObject({ kind: 'ended' });
 });
 
@@ -163,6 +166,16 @@ test('back again: what was moved is refused until it is copied back', async () =
   expect((await move.open(OLD, 'next')).loaded).toEqual({ position: 7 });
   // What is a copy and was moved on is not written over by the copy that made it.
   await expect(move.copy()).rejects.toThrow('say --overwrite');
+});
+
+test('a copy that was moved on is not written again', async () => {
+  const { move } = await moveWithHolder();
+  await move.copy();
+  const at = (key: string) => createS3Store({ client: move.client, bucket: 'b', layout: layoutOfKey(key) });
+  await move.copy({ from: await at(NEW), to: await at('third/app-registry.json') });
+  const before = move.document(NEW);
+  await move.copy();
+  expect(move.document(NEW)).toEqual(before);
 });
 
 test.each([
