@@ -30,25 +30,24 @@ const walls = [
   ),
 ];
 /** Of lib, only k8s and the charts may reach cdk8s: a CDK-only user installs neither of its packages. */
-const cdk8s = { regex: '^cdk8s|/k8s(/|$)|-chart$', message: 'what lib/index.ts reaches never imports cdk8s' };
+const cdk8s = { regex: '^cdk8s|/k8s(/|$)|-chart(-props)?$', message: 'what lib/index.ts reaches never imports cdk8s' };
+const charts = ['lib/k8s/**/*.ts', 'lib/**/*-chart{,-props}.ts'];
 
-/** One lint entry a room, the narrowest last: an entry replaces the rule of an earlier one. */
+const restricted = (patterns) => ({
+  'no-restricted-imports': ['error', { patterns: patterns.map(({ regex, message }) => ({ regex, message })) }],
+});
+
+/** Two lint entries a room, what may reach cdk8s apart, the narrowest last: an entry replaces the rule of an earlier one. */
 const rooms = [...new Set(walls.map((wall) => wall.room))].sort((a, b) => a.length - b.length);
-const imports = rooms.map((room) => ({
-  files: [`${room}/**/*.ts`],
-  ignores: room.startsWith('lib') ? ['lib/k8s/**', 'lib/**/*-chart.ts'] : [],
-  rules: {
-    'no-restricted-imports': [
-      'error',
-      {
-        patterns: [
-          ...walls.filter((wall) => room === wall.room || room.startsWith(`${wall.room}/`)),
-          ...(room.startsWith('lib') ? [cdk8s] : []),
-        ].map(({ regex, message }) => ({ regex, message })),
-      },
-    ],
-  },
-}));
+const imports = rooms.flatMap((room) => {
+  const files = [`${room}/**/*.ts`];
+  const own = walls.filter((wall) => room === wall.room || room.startsWith(`${wall.room}/`));
+  if (!room.startsWith('lib')) return [{ files, rules: restricted(own) }];
+  return [
+    { files, ignores: charts, rules: restricted([...own, cdk8s]) },
+    { files: [charts.map((chart) => [...files, chart])].flat(), rules: restricted(own) },
+  ];
+});
 
 export default tseslint.config(
   { ignores: ['dist/', '.cache/', 'cdk.out/', 'node_modules/'] },

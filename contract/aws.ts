@@ -11,4 +11,11 @@ export const kmsActionsOf: Readonly<Record<string, readonly string[]>> = {
   's3:GetObject': ['kms:Decrypt'],
   's3:GetObjectVersion': ['kms:Decrypt'],
   's3:PutObject': ['kms:GenerateDataKey'],
+  's3:DeleteObject': [],
 };
+
+/** Variables of static credentials. The SDK prefers them to every role. */
+export const awsCredentialEnvironment = {
+  accessKeyId: 'AWS_ACCESS_KEY_ID',
+  secretAccessKey: 'AWS_SECRET_ACCESS_KEY',
+} as const;

@@ -2,10 +2,11 @@ import { AssetHashType, Duration } from 'aws-cdk-lib';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import type { Construct } from 'constructs';
-import { BUNDLE_FOLDER, bundleCalls, bundleEnvironment, bundlePath, runtimeImages } from '../../contract';
+import { BUNDLE_FOLDER, bundleCalls, runtimeImages } from '../../contract';
 import { grantCalls } from '../identity/grant-calls';
 import { problem } from '../problem';
 import { bundleFile } from './bundle-file';
+import { copyEnvironment, copyScript } from './copy-bundle';
 
 export interface BundleOptions {
   /**
@@ -94,14 +95,7 @@ class BundleCode extends RuntimeCode {
       readonlyRootFilesystem: true,
       entryPoint: ['/bin/sh', '-c'],
       command: [copyScript],
-      environment: {
-        [bundleEnvironment.url]: asset.s3ObjectUrl,
-        [bundleEnvironment.sha256]: sha256,
-        [bundleEnvironment.target]: bundlePath(task.program),
-        // The AWS CLI keeps a session cache under HOME; the volume is the only place that can be written.
-        HOME: BUNDLE_FOLDER,
-        TMPDIR: BUNDLE_FOLDER,
-      },
+      environment: copyEnvironment(task.program, asset.s3ObjectUrl, sha256),
       logging: task.logging,
       startTimeout: Duration.minutes(2),
     });
@@ -115,12 +109,6 @@ class BundleCode extends RuntimeCode {
     };
   }
 }
-
-const copyScript = [
-  'set -eu',
-  `aws s3 cp --only-show-errors "$${bundleEnvironment.url}" "$${bundleEnvironment.target}"`,
-  `echo "$${bundleEnvironment.sha256}  $${bundleEnvironment.target}" | sha256sum -c -`,
-].join('\n');
 
 function stockImage(
   prop: keyof BundleOptions,

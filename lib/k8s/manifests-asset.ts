@@ -1,0 +1,46 @@
+import { Validations } from 'aws-cdk-lib';
+import type * as s3 from 'aws-cdk-lib/aws-s3';
+import { BucketDeployment, Source } from 'aws-cdk-lib/aws-s3-deployment';
+import { Yaml, type Chart } from 'cdk8s';
+import type { Construct } from 'constructs';
+import { tokenFields } from './tokens';
+
+export interface ManifestsAssetProps {
+  /** Charts whose objects go into the file, in this order. */
+  readonly charts: readonly Chart[];
+  /** Bucket that Flux, or whoever applies the manifests, reads. */
+  readonly destinationBucket: s3.IBucket;
+  /**
+   * Key of the file. Other objects below its folder stay.
+   *
+   * @default 'manifests.yaml'
+   */
+  readonly key?: string;
+}
+
+/**
+ * Writes the manifests of charts into a bucket whenever the stack is deployed. CDK tokens in them, such as the name of a
+ * bucket or the ARN of a role, are filled in then. Nothing talks to the cluster.
+ *
+ * This uses the CDK's `BucketDeployment`, a Lambda function: the only one in this package, and only where this is called.
+ */
+export function manifestsAsset(scope: Construct, id: string, props: ManifestsAssetProps): BucketDeployment {
+  const { charts, destinationBucket, key = 'manifests.yaml' } = props;
+  const [folder, file] = [key.slice(0, key.lastIndexOf('/') + 1), key.slice(key.lastIndexOf('/') + 1)];
+  // Not chart.toJson(), which refuses tokens.
+  const objects = charts.flatMap((chart) => chart.apiObjects.map((object) => object.toJson() as unknown));
+  const text = Yaml.stringify(...objects);
+  const deployment = new BucketDeployment(scope, id, {
+    sources: [Source.data(file, text)],
+    destinationBucket,
+    destinationKeyPrefix: folder === '' ? undefined : folder,
+    prune: false,
+  });
+  if (charts.every((chart) => tokenFields(chart.apiObjects.map((object) => object.toJson() as unknown)).length === 0)) {
+    Validations.of(deployment).addWarning(
+      'holdfast:manifestsWithoutTokens',
+      'these manifests hold nothing that is known only at deployment: commit them instead, and save the Lambda function',
+    );
+  }
+  return deployment;
+}
