@@ -6,6 +6,7 @@ export * from './json-schema';
 export * from './masking';
 export * from './observability';
 export * from './presets';
+export * from './presets/resolve';
 export * from './settings';
 export * from './sources';
 export * from './stop';

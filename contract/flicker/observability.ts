@@ -27,6 +27,7 @@ export const flickerMetrics = {
     'Lines that are not what `format` or `parse_json` says. They are shipped as they are.',
     ['source'],
   ),
+  apiGaps: counter('flicker_source_gaps_total', 'Time ranges whose events may be missing or come twice.', ['source']),
   apiRequests: counter('flicker_api_requests_total', 'Requests to the API, by status class.', ['source', 'status']),
   registrySaves: counter('flicker_registry_saves_total', 'Saves of the registry, by result.', ['result']),
   registrySaveSeconds: {
@@ -67,9 +68,12 @@ export const flickerEvents = {
   /** Fields: source, file, from, to: bytes that were cut or deleted before they could be read. */
   bytesMissed: 'source.bytes_missed',
   fileOpened: 'source.file_opened',
+  containerFound: 'source.container_found',
   fileRotated: 'source.file_rotated',
   timestampUnreadable: 'source.timestamp_unreadable',
   rateLimited: 'source.rate_limited',
+  /** Fields: source, from, to: a time range whose events may be missing or come twice; a vendor cursor has expired, say. */
+  gap: 'source.gap',
   deliveryRetried: 'delivery.retried',
   /** Fields: source, events, reason. */
   deadLetterWritten: 'dead_letter.written',

@@ -1,6 +1,7 @@
-import type { AnyApiConfig } from '../../../../contract/flicker';
 import { contentHash, fieldAt, keyOf, occurrenceId, vendorId } from './fields';
 import { packKeys, unpackKeys, type ApiPosition, type Walk } from './position';
+import type { Range } from './request';
+import type { ApiSpec, Memory } from './spec';
 import { readTime } from './timestamp';
 import { MOST_REMEMBERED, RecentWindow } from './window';
 
@@ -12,6 +13,8 @@ export interface FreshEntry {
   readonly entry: unknown;
   readonly id: string;
   readonly key: string;
+  /** Milliseconds since the epoch, where it can be read. */
+  readonly time: number | undefined;
 }
 
 export interface Sifted {
@@ -24,9 +27,9 @@ export interface Sifted {
  * Tells new entries from known ones, over the pages of a walk and from walk to walk.
  *
  * An entry is known when an earlier walk or an earlier page of this one had its id. An entry that is not known is new
- * unless its time is before the floor. The floor follows the newest time at a distance: it lets in what is up to ten
- * minutes, or 64 entries, late, whichever is less; an entry that comes later than that is taken for one delivered long ago.
- * In the tail of a `link` API the server tells what is new, and nothing is ever too late.
+ * unless its time is before the floor. The floor follows the newest time at a distance: it lets in what is late by no
+ * more than the memory of the spec holds, in time and in entries; an entry that comes later than that is taken for one delivered long ago.
+ * Where the server keeps the place it tells what is new, and a window says itself what belongs to it: nothing is too late there.
  *
  * Without an id of the vendor, n equal entries of a walk are told apart by number, so that the next walk knows how many of
  * them were delivered. Pages that overlap may then repeat an entry.
@@ -46,33 +49,40 @@ export class Sieve {
   private newest: number | null;
 
   constructor(
-    private readonly config: AnyApiConfig,
+    private readonly spec: ApiSpec,
     private readonly position: ApiPosition,
   ) {
     const { walk } = position;
-    this.recent = RecentWindow.load(position.recent);
+    const memory = memoryOf(spec);
+    this.recent = RecentWindow.load(memory, position.recent);
     this.undated = new Set(unpackKeys(position.undated));
-    this.top = RecentWindow.load(walk?.recent);
+    this.top = RecentWindow.load(memory, walk?.recent);
     this.topUndated = new Set(unpackKeys(walk?.undated));
     this.earlier = new Set([...this.top.keys(), ...this.topUndated]);
     this.done = new Set(unpackKeys(walk?.done));
     this.newest = walk?.newest ?? null;
   }
 
-  /** Takes in a page. `now`: a time of the future counts as now, so that it cannot move the floor past what is to come. */
-  sift(entries: readonly unknown[], now: number): Sifted {
+  /**
+   * Takes in a page. `now`: a time of the future counts as now, so that it cannot move the floor past what is to come.
+   * `range`: what the page was asked for.
+   */
+  sift(entries: readonly unknown[], now: number, range: Range = {}): Sifted {
+    const { mode, time: clock } = this.spec;
     const fresh: FreshEntry[] = [];
     let unreadable = 0;
     for (const entry of entries) {
-      const read = readTime(fieldAt(entry, this.config.timestamp_field), this.config.timestamp_format);
-      const time = read === undefined ? undefined : Math.min(read, now);
+      const own = readTime(fieldAt(entry, clock.field), clock.format);
+      if (mode.kind === 'window' && mode.coarse && own !== undefined && isOutside(own, range)) continue;
+      const time = own === undefined ? undefined : Math.min(own, now);
       const { id, key, known } = this.identify(entry);
       if (known === 'in this walk') continue;
       if (known === 'no' && !this.done.has(key) && this.isOld(time)) continue;
-      this.register(key, time);
+      // In a window the latest time stands for one that cannot be read: remembered for as long as it may be read again.
+      this.register(key, mode.kind === 'window' ? (time ?? range.to ?? now) : time);
       if (known !== 'no' || this.done.has(key)) continue;
-      fresh.push({ entry, id, key });
-      if (time === undefined) unreadable++;
+      fresh.push({ entry, id, key, time: own });
+      if (own === undefined) unreadable++;
     }
     this.done.clear();
     return { fresh, unreadable };
@@ -83,20 +93,23 @@ export class Sieve {
     return present({ newest: this.newest, recent: this.top.store(), undated: packKeys(this.topUndated) });
   }
 
-  /** The position after this walk has come to its end. */
-  completed(): ApiPosition {
-    const { newest, position } = this;
+  /** The position after this walk has come to its end. `horizon`: nothing older will be asked for again. */
+  completed(horizon?: number): ApiPosition {
+    const { newest, position, spec } = this;
+    const { kind } = spec.mode;
     const watermark = newest === null ? position.watermark : Math.max(newest, position.watermark ?? 0);
-    const recent = RecentWindow.load(position.recent, this.top.store()).store();
+    const recent = RecentWindow.load(memoryOf(spec), position.recent, this.top.store()).store(horizon);
     const floor =
-      recent === undefined || recent.cut === null || watermark === null
+      kind === 'window' || recent === undefined || recent.cut === null || watermark === null
         ? position.floor
         : Math.max(position.floor ?? 0, Math.min(recent.cut + 1, watermark));
-    return present({ watermark, floor, recent, undated: packKeys(this.topUndated) });
+    const { closed, next, rereadAt } = position;
+    const undated = packKeys(this.topUndated);
+    return present({ watermark, floor, recent, undated, closed, next, rereadAt });
   }
 
   private identify(entry: unknown): { id: string; key: string; known: 'no' | 'in this walk' | 'before' } {
-    const vendor = vendorId(entry, this.config.id_field);
+    const vendor = vendorId(entry, this.spec.id);
     if (vendor !== undefined) {
       const key = keyOf(vendor);
       if (this.seen.has(key) || this.earlier.has(key)) return { id: vendor, key, known: 'in this walk' };
@@ -122,6 +135,7 @@ export class Sieve {
 
   private isOld(time: number | undefined): boolean {
     const { floor, walk } = this.position;
+    if (this.spec.mode.kind !== 'watermark') return false;
     return time !== undefined && floor !== null && time < floor && !walk?.tail;
   }
 
@@ -143,12 +157,27 @@ export class Sieve {
 }
 
 /** The position when the saved page of a walk is refused: the walk begins again, and what it delivered stays known. */
-export function restarted({ walk, ...position }: ApiPosition): ApiPosition {
-  const recent = RecentWindow.load(position.recent, walk?.recent).store();
+export function restarted(spec: ApiSpec, { walk, ...position }: ApiPosition): ApiPosition {
+  const { mode } = spec;
+  const recent = RecentWindow.load(memoryOf(spec), position.recent, walk?.recent).store();
   const undated = packKeys(
     new Set([...unpackKeys(position.undated), ...unpackKeys(walk?.undated), ...unpackKeys(walk?.done)]),
   );
-  return present({ ...position, recent, undated });
+  const newest = Math.max(position.watermark ?? 0, walk?.newest ?? 0);
+  // In ascending order everything up to the newest entry was read, but for late ones.
+  const ordered = mode.kind === 'cursor' || (mode.kind === 'watermark' && mode.ascending);
+  if (!ordered || newest === 0) return present({ ...position, recent, undated });
+  const floor = Math.max(position.floor ?? 0, newest - mode.memory.overlapMs);
+  return present({ ...position, watermark: newest, floor, recent, undated });
+}
+
+/** What to remember. Windows are remembered until they are not read again any more, whatever the newest entry's time. */
+function memoryOf({ mode }: ApiSpec): Memory {
+  return mode.kind === 'window' ? { ...mode.memory, overlapMs: Number.POSITIVE_INFINITY } : mode.memory;
+}
+
+function isOutside(time: number, { from, to }: Range): boolean {
+  return (from !== undefined && time < from) || (to !== undefined && time >= to);
 }
 
 /** Without the fields that are undefined: positions are JSON. */

@@ -13,10 +13,17 @@ export function fieldAt(value: unknown, path: string): unknown {
   return undefined;
 }
 
-/** The id that the vendor gave an entry. A number that JSON parsing may have rounded is none. */
-export function vendorId(entry: unknown, path: string | undefined): string | undefined {
-  if (path === undefined) return undefined;
-  const value = fieldAt(entry, path);
+/**
+ * The id that the vendor gave an entry: the fields at these paths. A number that JSON parsing may have rounded is none, and an
+ * entry that lacks a field has no id.
+ */
+export function vendorId(entry: unknown, paths: readonly string[]): string | undefined {
+  const parts = paths.map((path) => idPart(fieldAt(entry, path)));
+  const known = parts.filter((part) => part !== undefined);
+  return known.length === 0 || known.length < parts.length ? undefined : known.join('/');
+}
+
+function idPart(value: unknown): string | undefined {
   if (typeof value === 'string') return value === '' ? undefined : value;
   return typeof value === 'number' && Number.isSafeInteger(value) ? String(value) : undefined;
 }

@@ -1,22 +1,15 @@
-import type { AnyApiConfig } from '../../../../contract/flicker';
 import { checkHeaders } from '../../headers';
+import type { ApiSpec } from './spec';
 
 /**
- * The request headers. `api_key` wins over `basic`; a header written out wins over both.
+ * The headers of a request. One that is written out wins over those of the credentials.
  * @throws Error naming a header that cannot be sent, never its value
  */
-export function requestHeaders({ name, api_key, basic, headers }: AnyApiConfig): Record<string, string> {
-  const credentials =
-    api_key !== undefined
-      ? `Bearer ${api_key}`
-      : basic && `Basic ${Buffer.from(`${basic.username}:${basic.password}`).toString('base64')}`;
-  const written = Object.entries(headers).map(([key, value]) => [key.toLowerCase(), value] as const);
-  const all = {
-    accept: 'application/json',
-    'user-agent': 'flicker',
-    ...(credentials !== undefined && { authorization: credentials }),
-    ...Object.fromEntries(written),
-  };
+export function requestHeaders(
+  { name, headers }: ApiSpec,
+  credentials: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const all = { accept: 'application/json', 'user-agent': 'flicker', ...credentials, ...headers };
   checkHeaders(all, `the API source ${name}`);
   return all;
 }

@@ -13,31 +13,34 @@ export interface HttpLimits {
   readonly maxBodyBytes: number;
 }
 
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST';
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | undefined;
+}
+
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   /** The address that answered, redirects followed. */
   readonly url: URL;
-  /** Empty unless the status is 2xx. */
+  /** Of an answer other than 2xx the beginning, if it is text that came whole. Never for people: it may hold anything. */
   readonly text: string;
 }
 
 export interface HttpClient {
   /** @throws SourceError when there is no whole answer; an abort rejects with the signal's reason */
-  get(url: URL, signal: AbortSignal): Promise<HttpAnswer>;
+  send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>;
   close(): Promise<void>;
 }
 
-/** A client that sends its headers, which hold credentials, to one origin and to no other. */
-export function createHttpClient(
-  origin: string,
-  headers: Readonly<Record<string, string>>,
-  limits: HttpLimits,
-): HttpClient {
+/** A client that sends what it is given, which holds credentials, to one origin and to no other. */
+export function createHttpClient(origin: string, limits: HttpLimits): HttpClient {
   const agent = new Agent({ connections: 1, connect: { timeout: limits.timeoutMs } });
   return {
-    get: (url, signal) =>
-      withTimeout(url, signal, limits, (both) => follow(url, { agent, origin, headers, limits }, both)),
+    send: (sent, signal) =>
+      withTimeout(sent.url, signal, limits, (both) => follow(sent, { agent, origin, limits }, both)),
     close: () => agent.destroy(),
   };
 }
@@ -45,37 +48,59 @@ export function createHttpClient(
 interface Sending {
   readonly agent: Agent;
   readonly origin: string;
-  readonly headers: Readonly<Record<string, string>>;
   readonly limits: HttpLimits;
 }
 
 async function follow(
-  first: URL,
-  { agent, origin, headers, limits }: Sending,
+  { method, url: first, headers, body }: HttpRequest,
+  { agent, origin, limits }: Sending,
   signal: AbortSignal,
 ): Promise<HttpAnswer> {
   let url = first;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-    const answer = await request(url, { method: 'GET', headers, dispatcher: agent, signal });
+    refuseOther(url, origin, `a request for ${place(url)}`);
+    const answer = await request(url, { method, headers, body: body ?? null, dispatcher: agent, signal });
     const target = location(answer, url);
     if (target === undefined) {
       const { statusCode: status } = answer;
       const ok = status >= 200 && status < 300;
-      if (!ok) await answer.body.dump();
-      return { status, headers: answer.headers, url, text: ok ? await readBody(answer, url, limits) : '' };
+      const text = ok ? await readBody(answer, url, limits) : await readFailure(answer);
+      return { status, headers: answer.headers, url, text };
     }
     await answer.body.dump();
-    if (target.origin !== origin) {
+    if (method === 'POST' && answer.statusCode < 307) {
       throw new SourceError(
-        `${place(url)} redirects to ${target.origin}, but credentials are sent to ${origin} only; ` +
-          'set `endpoint` to the address that answers',
+        `${place(url)} redirects a POST with ${answer.statusCode}; set \`endpoint\` to the address that answers`,
       );
     }
+    refuseOther(target, origin, `${place(url)} redirects`);
     url = target;
   }
   throw new SourceError(
     `${place(first)} redirects more than ${MAX_REDIRECTS} times; set \`endpoint\` to the address that answers`,
   );
+}
+
+function refuseOther(target: URL, origin: string, what: string): void {
+  if (target.origin === origin) return;
+  throw new SourceError(
+    `${what} to ${target.origin}, but credentials are sent to ${origin} only; ` +
+      'set `endpoint` to the address that answers',
+  );
+}
+
+/** Enough for the code of an error. What is longer is not read. */
+const FAILURE_BYTES = 64 * 1024;
+
+async function readFailure(answer: Dispatcher.ResponseData): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > FAILURE_BYTES) return '';
+    chunks.push(chunk);
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
 function location(answer: Dispatcher.ResponseData, base: URL): URL | undefined {

@@ -1,225 +1,250 @@
-import { flickerEvents, type AnyApiConfig, type ApiSourceConfig } from '../../../../contract/flicker';
+import { flickerEvents, type ApiSourceConfig } from '../../../../contract/flicker';
 import type { BatchBuilder } from '../../batch';
 import { createTransform, observeLines } from '../../filters';
 import { SourceError, type Source, type SourceContext } from '../../source';
 import type { Position } from '../../state';
+import { createAsker } from './asker';
 import { present, restarted, Sieve, type FreshEntry } from './entries';
 import { keyOf, lineOf } from './fields';
 import { requestHeaders } from './headers';
-import { createHttpClient, MAX_BODY_BYTES, place, REQUEST_TIMEOUT_MS, type HttpAnswer, type HttpLimits } from './http';
-import { parsePage, refusalOf } from './page';
-import { nextPage, pageUrl, type Next, type PageRef } from './pagination';
+import { MAX_BODY_BYTES, place, REQUEST_TIMEOUT_MS, type HttpLimits } from './http';
+import { readAnswer } from './page';
+import { nextPage, type Next } from './pagination';
 import { packKeys, unpackKeys, type ApiPosition } from './position';
-import { rateLimitWait } from './rate-limit';
-import { pagesOf, startPosition } from './start';
+import { rateFacts } from './rate-limit';
+import { pageRequest, type PageRef, type Range } from './request';
+import { specOf } from './spec';
+import { startPosition } from './start';
+import { closeWindow, horizonOf, lostBefore, openWindow } from './windows';
 
 /** Filters may leave out the time they are given, or count in whole seconds. */
 const FILTER_MARGIN_MS = 1000;
+/** Entries at the very edge of what a vendor keeps may go while they are asked for. */
+const EDGE_MS = 60_000;
 /** Equal pages in a row that raise the suspicion that the API does not look at the parameter that pages. */
 const EQUAL_PAGES = 4;
 const FAR_BEYOND = 1_000_000_000;
+/** A window that had nothing new is not worth a save, unless this long has passed. */
+const QUIET_MS = 600_000;
 
 /** A page that was read, and how far it was handed on. */
 interface OpenPage {
   readonly fresh: readonly FreshEntry[];
   handedOn: number;
-  /** The position when all of it was. */
-  readonly after: ApiPosition;
   readonly next: Next;
 }
 
 /**
- * A source that polls a paginated HTTP API. Each poll walks over the pages from the time of the newest entry of the last
- * walk, less an overlap for late entries, and ships what is new; see `Sieve` for what that means.
+ * A source that polls a paginated HTTP API: a preset of a vendor's, or any. Each poll walks over pages and ships what is new;
+ * which pages these are, the mode of its spec says, and what is new, `Sieve` does.
+ *
+ * @throws Error when a header or the endpoint cannot be used
  */
 export function createApiSource(
-  given: ApiSourceConfig,
+  config: ApiSourceConfig,
   context: SourceContext & { readonly limits?: HttpLimits },
 ): Source {
-  if (given.preset !== undefined) throw new Error(`preset "${given.preset}" is not available yet`);
-  const config: AnyApiConfig = given;
-  const { name } = config;
+  const spec = specOf(config);
+  const { name, mode } = spec;
   const { clock, log, metrics } = context;
   const labels = { source: name };
   const path = `api://${name}`;
   const transform = createTransform(config, observeLines(metrics, name));
-  const endpoint = new URL(config.endpoint);
-  if (endpoint.username || endpoint.password) {
-    throw new Error(`the endpoint of the API source ${name} (${endpoint.host}) holds credentials: move them to basic`);
-  }
-  const http = createHttpClient(
-    endpoint.origin,
-    requestHeaders(config),
-    context.limits ?? { timeoutMs: REQUEST_TIMEOUT_MS, maxBodyBytes: MAX_BODY_BYTES },
-  );
+  requestHeaders(spec, spec.auth.type === 'headers' ? spec.auth.headers : {});
+  const asker = createAsker(spec, {
+    clock,
+    metrics,
+    limits: context.limits ?? { timeoutMs: REQUEST_TIMEOUT_MS, maxBodyBytes: MAX_BODY_BYTES },
+  });
 
   let position: ApiPosition = { watermark: null, floor: null };
-  let sieve = new Sieve(config, position);
+  let sieve = new Sieve(spec, position);
   let visited = new Set<PageRef>();
   let open: OpenPage | undefined;
-  let told = '';
+  let told = { text: '', essence: '', at: 0 };
   let pagesInPoll = 0;
   let unreadableInPoll = 0;
-  let equalPages = { signature: '', count: 0 };
+  let refusals = 0;
+  let last: { readonly at: PageRef; readonly signature: string; readonly count: number } | undefined;
 
   function resumeAt(next: ApiPosition): void {
     position = next;
-    sieve = new Sieve(config, position);
+    sieve = new Sieve(spec, position);
     visited = new Set();
-    equalPages = { signature: '', count: 0 };
+    last = undefined;
   }
 
   function tell(builder: BatchBuilder, reached: ApiPosition): void {
-    const text = JSON.stringify(reached);
-    if (text === told) return;
-    told = text;
-    builder.advance({ position: toJson(reached) });
+    const { notBefore, rate } = asker.memory();
+    const text = JSON.stringify(present({ ...reached, notBefore }));
+    const essence = JSON.stringify({ ...reached, closed: 0, next: 0, rereadAt: 0 });
+    const quiet = notBefore === undefined && essence === told.essence && clock.now() - told.at < QUIET_MS;
+    if (text === told.text || quiet) return;
+    told = { text, essence, at: clock.now() };
+    builder.advance({ position: toJson({ ...reached, notBefore, rate }) });
   }
 
   function endPoll(): void {
     pagesInPoll = 0;
     if (unreadableInPoll > 0) {
-      log.warn(
-        flickerEvents.timestampUnreadable,
-        `timestamp_field "${config.timestamp_field}" of entries cannot be read`,
-        {
-          ...labels,
-          entries: unreadableInPoll,
-        },
-      );
+      log.warn(flickerEvents.timestampUnreadable, `the time "${spec.time.field}" of entries cannot be read`, {
+        ...labels,
+        entries: unreadableInPoll,
+      });
     }
     unreadableInPoll = 0;
   }
 
-  async function get(url: URL, signal: AbortSignal): Promise<HttpAnswer> {
-    try {
-      const answer = await http.get(url, signal);
-      metrics.apiRequests.inc({ source: name, status: `${Math.floor(answer.status / 100)}xx` });
-      return answer;
-    } catch (error) {
-      if (error instanceof SourceError) metrics.apiRequests.inc({ source: name, status: 'error' });
-      throw error;
-    }
-  }
-
-  function limit(builder: BatchBuilder, waitMs: number): void {
-    position = { ...position, notBefore: clock.now() + Math.ceil(waitMs) };
-    tell(builder, position);
-  }
-
-  function awaitRateLimit(): void {
-    const { notBefore, ...rest } = position;
-    if (notBefore === undefined) return;
-    const wait = notBefore - clock.now();
-    if (wait <= 0) {
-      position = rest;
-      return;
-    }
-    log.info(flickerEvents.rateLimited, 'waiting for the rate limit of the API', {
+  /** Events of this range may be missing, or come twice. */
+  function reportGap(from: number | null, to: number, why: string): void {
+    metrics.apiGaps.inc(labels);
+    log.warn(flickerEvents.gap, why, {
       ...labels,
-      seconds: Math.ceil(wait / 1000),
+      from: from === null ? 'the beginning' : new Date(from).toISOString(),
+      to: new Date(to).toISOString(),
     });
-    throw new SourceError(
-      `the API limits the rate of requests until ${new Date(notBefore).toISOString()}; the walk goes on then`,
-      wait,
-    );
   }
 
-  async function readPage(builder: BatchBuilder, signal: AbortSignal): Promise<OpenPage> {
-    awaitRateLimit();
-    const { walk, floor } = position;
-    const url = pageUrl(config, walk?.at, floor === null ? undefined : floor - FILTER_MARGIN_MS);
-    const answer = await get(url, signal);
-    const type = config.pagination?.pagination_type;
-    const given = walk?.at !== undefined && (type === 'cursor' || type === 'link');
-    const refusal = refusalOf(answer, given, clock.now());
-    switch (refusal?.kind) {
-      case undefined:
+  /** The times to ask for; undefined when there is nothing to ask for yet. */
+  function rangeNow(): Range | undefined {
+    const { retentionMs } = spec;
+    if (mode.kind !== 'window') {
+      const margin = mode.kind === 'watermark' ? FILTER_MARGIN_MS : 0;
+      const oldest = retentionMs === undefined ? 0 : clock.now() - retentionMs + EDGE_MS;
+      return { from: position.floor === null ? undefined : Math.max(position.floor - margin, oldest) };
+    }
+    if (position.walk?.to === undefined) {
+      const lost = lostBefore(spec, position, clock.now());
+      const opened = openWindow(spec, mode, position, clock.now());
+      if (!opened) return undefined;
+      if (lost !== undefined && position.closed !== undefined) {
+        reportGap(position.closed, lost, 'the vendor no longer keeps events that were not read yet');
+      }
+      resumeAt(opened);
+    }
+    return { from: position.walk?.from, to: position.walk?.to };
+  }
+
+  async function readPage(builder: BatchBuilder, range: Range, signal: AbortSignal): Promise<OpenPage> {
+    const at = position.walk?.at;
+    const request = pageRequest(spec, at, range);
+    const answer = await ask(request);
+    const given = at !== undefined && spec.paging.by !== 'offset' && spec.paging.by !== 'page';
+    const reading = readAnswer(spec, answer, { given, now: clock.now(), refusals });
+    refusals = reading.kind === 'rate-limited' ? refusals + 1 : 0;
+    switch (reading.kind) {
+      case 'page':
         break;
       case 'rate-limited':
-        limit(builder, refusal.waitMs);
-        throw new SourceError(refusal.message, refusal.waitMs);
-      case 'place-refused':
-        resumeAt(restarted(position));
+        asker.wait(reading.waitMs);
         tell(builder, position);
-        throw new SourceError(refusal.message);
+        throw new SourceError(reading.message, reading.waitMs);
+      case 'place-refused': {
+        const before = position;
+        resumeAt(restarted(spec, position));
+        if (spec.preset !== undefined) {
+          const reached = Math.max(before.watermark ?? 0, before.walk?.newest ?? 0);
+          reportGap(reached === 0 ? before.floor : reached, clock.now(), 'the API no longer knows the saved cursor');
+        }
+        tell(builder, position);
+        throw new SourceError(reading.message);
+      }
       case 'failed':
-        throw new SourceError(refusal.message, rateLimitWait(answer.headers, clock.now()));
+        throw new SourceError(reading.message, rateFacts(answer.headers, clock.now(), spec.rate).waitMs);
     }
-    const page = parsePage(config, answer);
-    const next = nextPage(config, walk?.at, { ...page, ...answer, entries: page.entries.length }, visited);
-    await refuseEqualPages(walk?.at, url, page.entries, signal);
+    const { body, entries } = reading;
+    const signature = keyOf(JSON.stringify(entries));
+    const repeated = last !== undefined && last.at === at && at !== undefined && last.signature === signature;
+    const facts = { body, headers: answer.headers, url: answer.url, entries, repeated };
+    const next = nextPage(spec, at, facts, visited);
+    last = { at, signature, count: signature === last?.signature ? last.count + 1 : 1 };
+    await refuseEqualPages();
     const serverNow = Date.parse(answer.headers.date ?? '');
     const now = Math.max(clock.now(), Number.isNaN(serverNow) ? 0 : serverNow);
-    const { fresh, unreadable } = sieve.sift(page.entries, now);
+    const { fresh, unreadable } = sieve.sift(entries, now, range);
     metrics.eventsRead.inc(labels, fresh.length);
     if (unreadable > 0) metrics.timestampsUnreadable.inc(labels, unreadable);
     unreadableInPoll += unreadable;
-    visited.add(walk?.at);
-    const wait = rateLimitWait(answer.headers, clock.now());
-    const after = { ...positionAfter(next), ...(wait !== undefined && { notBefore: clock.now() + Math.ceil(wait) }) };
-    return { fresh, handedOn: 0, after, next };
-  }
+    visited.add(at);
+    return { fresh, handedOn: 0, next };
 
-  /**
-   * An API that does not look at the parameter that counts would answer its first page forever. After some equal pages in a
-   * row a page is asked for that lies far behind the end: the same answer proves it. Entries may rightly be equal.
-   */
-  async function refuseEqualPages(
-    at: PageRef,
-    url: URL,
-    entries: readonly unknown[],
-    signal: AbortSignal,
-  ): Promise<void> {
-    const type = config.pagination?.pagination_type;
-    if (type !== 'offset' && type !== 'page') return;
-    const signature = keyOf(JSON.stringify(entries));
-    equalPages = { signature, count: signature === equalPages.signature ? equalPages.count + 1 : 1 };
-    if (equalPages.count < EQUAL_PAGES) return;
-    const beyond = await get(pageUrl(config, Number(at ?? 1) + FAR_BEYOND, undefined), signal);
-    const refused = refusalOf(beyond, false, clock.now()) !== undefined;
-    if (refused || keyOf(JSON.stringify(parsePage(config, beyond).entries)) !== signature) {
-      equalPages.count = 0;
-      return;
+    async function ask(asked: typeof request) {
+      try {
+        return await asker.ask(asked, signal);
+      } catch (error) {
+        if (error instanceof SourceError && asker.memory().notBefore !== undefined) {
+          log.info(flickerEvents.rateLimited, 'waiting for the rate limit of the API', {
+            ...labels,
+            seconds: Math.ceil((error.retryAfterMs ?? 0) / 1000),
+          });
+        }
+        throw error;
+      }
     }
-    const key = `${type}_param` as const;
-    throw new SourceError(
-      `${place(url)} answers every page with the same entries; it does not seem to know "${config.pagination?.[key]}": check \`${key}\``,
-    );
+
+    /**
+     * An API that does not look at the parameter that counts would answer its first page forever. After some equal pages in a
+     * row a page is asked for that lies far behind the end: the same answer proves it. Entries may rightly be equal.
+     */
+    async function refuseEqualPages(): Promise<void> {
+      const { by } = spec.paging;
+      if (!last || last.count < EQUAL_PAGES || (by !== 'offset' && by !== 'page')) return;
+      const beyond = await ask(pageRequest(spec, Number(at ?? 1) + FAR_BEYOND, {}));
+      const read = readAnswer(spec, beyond, { given: false, now: clock.now(), refusals });
+      if (read.kind !== 'page' || keyOf(JSON.stringify(read.entries)) !== signature) {
+        last = { ...last, count: 0 };
+        return;
+      }
+      const [parameter] = Object.entries(spec.next.query ?? {}).find(([, value]) => value === '{cursor}') ?? ['?'];
+      throw new SourceError(
+        `${place(request.url)} answers every page with the same entries; it does not seem to know "${parameter}": check \`${by}_param\``,
+      );
+    }
   }
 
-  function positionAfter(next: Next): ApiPosition {
-    const of = pagesOf(config);
+  /** Takes up the position after a page. @returns whether the walk goes on at once */
+  function pass(next: Next): boolean {
+    const { of } = spec;
     switch (next.kind) {
       case 'page':
       case 'pause': {
-        const tail = position.walk?.tail;
-        return { ...position, walk: present({ of, at: next.at, tail, ...sieve.walkState() }) };
+        const { tail, from, to } = position.walk ?? {};
+        position = { ...position, walk: present({ of, at: next.at, tail, from, to, ...sieve.walkState() }) };
+        return next.kind === 'page';
       }
       case 'tail':
-        return { ...sieve.completed(), walk: { of, at: next.at, tail: true, newest: null } };
-      case 'end':
-        return sieve.completed();
+        resumeAt({ ...sieve.completed(), walk: { of, at: next.at, tail: true, newest: null } });
+        return next.more;
+      case 'end': {
+        if (mode.kind !== 'window') {
+          resumeAt(sieve.completed());
+          return false;
+        }
+        const closed = closeWindow(mode, position, sieve.completed(horizonOf(mode, position)));
+        resumeAt(closed.position);
+        return closed.more;
+      }
     }
   }
 
   function handOn(page: OpenPage, builder: BatchBuilder): boolean {
     for (; page.handedOn < page.fresh.length; page.handedOn++) {
-      const { entry, id } = page.fresh[page.handedOn] as FreshEntry;
-      const text = lineOf(entry, config.message_field);
-      const event = transform ? transform(text) : { line: text };
-      if (!event) {
+      const { entry, id, time } = page.fresh[page.handedOn] as FreshEntry;
+      const text = lineOf(entry, spec.message);
+      const shipped = transform ? transform(text) : { line: text };
+      if (shipped === undefined) {
         metrics.eventsFiltered.inc(labels);
         continue;
       }
-      if (!builder.addText(path, event.line, context.includeId ? id : undefined, event)) return false;
+      const extra = { time: time === undefined ? undefined : new Date(time).toISOString(), fields: shipped.fields };
+      if (!builder.addText(path, shipped.line, context.includeId ? id : undefined, extra)) return false;
     }
     return true;
   }
 
   /** The position in the middle of a page: the page is read again, without what was delivered of it. */
   function positionWithin(page: OpenPage): ApiPosition {
-    const walk = position.walk ?? { of: pagesOf(config), newest: null };
+    const walk = position.walk ?? { of: spec.of, newest: null };
     const delivered = page.fresh.slice(0, page.handedOn).map(({ key }) => key);
     return { ...position, walk: present({ ...walk, done: packKeys([...unpackKeys(walk.done), ...delivered]) }) };
   }
@@ -229,15 +254,25 @@ export function createApiSource(
     kind: 'api',
     start: (state) => {
       const saved = state.sources[name]?.position;
-      resumeAt(startPosition(config, state, clock.now()));
+      const { notBefore, rate, ...reached } = startPosition(spec, state, clock.now());
+      asker.remember({ notBefore, rate });
+      resumeAt(reached);
       open = undefined;
       endPoll();
-      told = JSON.stringify(position);
-      return Promise.resolve(JSON.stringify(saved) === told ? {} : { position: toJson(position) });
+      const start = toJson({ ...reached, notBefore, rate });
+      told = { text: JSON.stringify(present({ ...reached, notBefore })), essence: '', at: clock.now() };
+      return Promise.resolve(JSON.stringify(saved) === JSON.stringify(start) ? {} : { position: start });
     },
     fill: async (builder, signal) => {
       try {
-        open ??= await readPage(builder, signal);
+        if (!open) {
+          const range = rangeNow();
+          if (!range) {
+            endPoll();
+            return 'idle';
+          }
+          open = await readPage(builder, range, signal);
+        }
       } catch (error) {
         endPoll();
         throw error;
@@ -246,18 +281,17 @@ export function createApiSource(
         tell(builder, positionWithin(open));
         return 'more';
       }
-      const { after, next } = open;
+      const { next } = open;
       open = undefined;
-      if (next.kind === 'end' || next.kind === 'tail') resumeAt(after);
-      else position = after;
+      const more = pass(next);
       tell(builder, position);
       pagesInPoll++;
-      if (next.kind === 'page' && pagesInPoll < config.max_pages) return 'more';
+      if (more && pagesInPoll < spec.maxPages) return 'more';
       endPoll();
       return 'idle';
     },
     lag: () => undefined,
-    close: () => http.close(),
+    close: () => asker.close(),
   };
 }
 

@@ -1,19 +1,19 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import LinkHeader from 'http-link-header';
-import type { AnyApiConfig } from '../../../../contract/flicker';
+import type { Paging } from '../../../../contract/flicker';
 import { SourceError } from '../../source';
 import { fieldAt } from './fields';
 import { place } from './http';
-import { writeTime } from './timestamp';
-
-/** A page of a walk: an offset, a page number, a cursor, or the URL of a `next` link. The first one has none. */
-export type PageRef = string | number | undefined;
+import { sameOrigin, type PageRef } from './request';
+import type { ApiSpec } from './spec';
 
 export interface PageFacts {
   readonly body: unknown;
   readonly headers: IncomingHttpHeaders;
   readonly url: URL;
-  readonly entries: number;
+  readonly entries: readonly unknown[];
+  /** The page before was asked for with the same reference and had the same entries. */
+  readonly repeated: boolean;
 }
 
 /** Where a walk goes on after a page. */
@@ -22,82 +22,85 @@ export type Next =
   /** The walk goes on with this page, but not before the next poll. */
   | { readonly kind: 'pause'; readonly at: string | number }
   /** The walk has come to its end; the next one begins with this page, without a time filter. */
-  | { readonly kind: 'tail'; readonly at: string | number }
+  | { readonly kind: 'tail'; readonly at: string | number; readonly more: boolean }
   | { readonly kind: 'end' };
 
 const END: Next = { kind: 'end' };
-
-/** The request of a page. @throws SourceError when a saved link leads to another host */
-export function pageUrl(config: AnyApiConfig, at: PageRef, since: number | undefined): URL {
-  const { pagination } = config;
-  const endpoint = new URL(config.endpoint);
-  if (pagination?.pagination_type === 'link' && at !== undefined) return sameOrigin(new URL(String(at)), endpoint);
-  const set = (name: string | undefined, value: string | number | undefined) => {
-    if (name !== undefined && value !== undefined) endpoint.searchParams.set(name, String(value));
-  };
-  if (since !== undefined) set(config.time_filter_param, writeTime(since, config.time_filter_format));
-  if (!pagination) return endpoint;
-  set(pagination.limit_param, pagination.page_size);
-  switch (pagination.pagination_type) {
-    case 'offset':
-      set(pagination.offset_param, at ?? 0);
-      break;
-    case 'page':
-      set(pagination.page_param, at ?? 1);
-      break;
-    case 'cursor':
-      set(pagination.cursor_param, at);
-      break;
-    case 'link':
-      break;
-  }
-  return endpoint;
-}
 
 /**
  * What follows a page. Where nothing tells the last page an empty one does: a short page may only mean that the server
  * caps its size. `visited`: pages of this walk so far.
  * @throws SourceError when the answer cannot be followed
  */
-export function nextPage(config: AnyApiConfig, at: PageRef, page: PageFacts, visited: ReadonlySet<PageRef>): Next {
-  const { pagination } = config;
-  if (!pagination) return END;
-  switch (pagination.pagination_type) {
-    case 'offset':
-      return page.entries === 0 ? END : { kind: 'page', at: Number(at ?? 0) + page.entries };
-    case 'page':
-      return nextNumber(pagination, at, page);
-    case 'cursor': {
-      const cursor = reference(fieldAt(page.body, pagination.next_cursor_field ?? ''));
-      if (cursor === undefined || cursor === at || visited.has(cursor)) return END;
-      return { kind: page.entries === 0 ? 'pause' : 'page', at: cursor };
-    }
-    case 'link': {
-      const next = nextLink(page, new URL(config.endpoint));
-      if (page.entries === 0) {
-        const kept = next ?? at;
-        return kept === undefined ? END : { kind: 'tail', at: kept };
-      }
-      return next === undefined || next === at || visited.has(next) ? END : { kind: 'page', at: next };
-    }
+export function nextPage(spec: ApiSpec, at: PageRef, page: PageFacts, visited: ReadonlySet<PageRef>): Next {
+  if (spec.mode.kind === 'cursor') return nextPlace(spec, at, page);
+  const { paging, onEmpty } = spec;
+  const empty = page.entries.length === 0;
+  if (empty && onEmpty === 'tail') {
+    const kept = referenceIn(spec, page) ?? at;
+    return kept === undefined ? END : { kind: 'tail', at: kept, more: false };
   }
+  if (empty && onEmpty === 'end') return END;
+  const next = paging.by === 'offset' || paging.by === 'page' ? nextNumber(paging, at, page) : referenceIn(spec, page);
+  if (next === undefined || !goesOn(paging, page)) return END;
+  if (spec.preset === undefined && (next === at || visited.has(next))) return END;
+  // A vendor may keep one cursor for a whole walk; only the same page again proves that it does not move.
+  if (page.repeated || (next !== at && visited.has(next))) return END;
+  return { kind: empty && onEmpty === 'pause' ? 'pause' : 'page', at: next };
 }
 
-type Pagination = NonNullable<AnyApiConfig['pagination']>;
+/** The server keeps the place: there is always a next one, if only the same. */
+function nextPlace(spec: ApiSpec, at: PageRef, page: PageFacts): Next {
+  const next = referenceIn(spec, page) ?? at;
+  if (next === undefined) return END;
+  const { mode, paging, pageSize } = spec;
+  const { length } = page.entries;
+  const restAt = mode.kind === 'cursor' ? mode.restAt : 'empty_page';
+  const full = restAt === 'short_page' ? length >= pageSize : length > 0 || restAt === 'no_more';
+  return { kind: 'tail', at: next, more: full && next !== at && goesOn(paging, page) };
+}
 
-function nextNumber(pagination: Pagination, at: PageRef, page: PageFacts): Next {
-  if (page.entries === 0) return END;
-  const named =
-    pagination.next_page_field === undefined ? undefined : reference(fieldAt(page.body, pagination.next_page_field));
-  const following: Next = { kind: 'page', at: named ?? Number(at ?? 1) + 1 };
-  if (named !== undefined && String(named) === String(at ?? 1)) return END;
-  if (pagination.has_more_field !== undefined) {
-    const more = fieldAt(page.body, pagination.has_more_field);
+function nextNumber(paging: Extract<Paging, { by: 'offset' | 'page' }>, at: PageRef, page: PageFacts): PageRef {
+  if (paging.by === 'offset') return Number(at ?? 0) + page.entries.length;
+  const current = at ?? paging.start;
+  const named = paging.next === undefined ? undefined : reference(fieldAt(page.body, paging.next));
+  if (named !== undefined && String(named) === String(current)) return undefined;
+  const following = named ?? Number(current) + 1;
+  if (paging.more !== undefined) {
+    const more = fieldAt(page.body, paging.more);
     if (more === true || more === 'true') return following;
-    if (more !== undefined && more !== null) return END;
+    if (more !== undefined && more !== null) return undefined;
   }
-  if (pagination.next_page_field !== undefined) return named === undefined ? END : following;
-  return pagination.has_more_field === undefined ? following : END;
+  if (paging.next !== undefined) return named;
+  return paging.more === undefined ? following : undefined;
+}
+
+/** Whether the answer does not say that there are no more pages. */
+function goesOn(paging: Paging, { body, entries }: PageFacts): boolean {
+  if (paging.by !== 'url' && paging.by !== 'cursor' && paging.by !== 'last_id') return true;
+  const more = paging.more === undefined ? undefined : fieldAt(body, paging.more);
+  if (more === false || more === 'false') return false;
+  return paging.by !== 'last_id' || entries.length > 0;
+}
+
+/** What names the next page. */
+function referenceIn({ paging, endpoint }: ApiSpec, page: PageFacts): string | number | undefined {
+  switch (paging.by) {
+    case 'link':
+      return nextLink(page, endpoint);
+    case 'url': {
+      const url = reference(fieldAt(page.body, paging.field));
+      return url === undefined ? undefined : linkTo(String(url), page.url, endpoint);
+    }
+    case 'cursor':
+      return reference(fieldAt(page.body, paging.field));
+    case 'last_id':
+      return reference(fieldAt(page.entries.at(-1), paging.field));
+    case 'none':
+    case 'offset':
+    case 'page':
+      return undefined;
+  }
 }
 
 function reference(value: unknown): string | number | undefined {
@@ -115,17 +118,12 @@ function nextLink({ headers, url }: PageFacts, endpoint: URL): string | undefine
       `${place(url)} answered with a Link header that cannot be read; expected the form of RFC 8288: <url>; rel="next"`,
     );
   }
-  if (target === undefined) return undefined;
-  if (!URL.canParse(target, url.href)) {
-    throw new SourceError(`${place(url)} answered with a next link that is no URL; expected the form of RFC 8288`);
-  }
-  return sameOrigin(new URL(target, url), endpoint).href;
+  return target === undefined ? undefined : linkTo(target, url, endpoint);
 }
 
-function sameOrigin(target: URL, endpoint: URL): URL {
-  if (target.origin === endpoint.origin) return target;
-  throw new SourceError(
-    `the next page of ${place(endpoint)} is on ${target.origin}, but credentials are sent to ${endpoint.origin} only; ` +
-      'set `endpoint` to the address that the API gives in its links',
-  );
+function linkTo(target: string, base: URL, endpoint: URL): string {
+  if (!URL.canParse(target, base.href)) {
+    throw new SourceError(`${place(base)} answered with a next link that is no URL; expected the form of RFC 8288`);
+  }
+  return sameOrigin(new URL(target, base), endpoint).href;
 }

@@ -4,12 +4,14 @@ const key = /^[\w-]{11}$/;
 const time = z.int().min(0);
 const keys = z.string().regex(/^(?:[\w-]{11})*$/);
 
-/** Keys with their times: eleven characters of key, four of how many milliseconds before `newest`, in base 36. */
+/** Keys with their times: eleven characters of key, four of how many units before `newest`, in base 36. */
 const storedWindow = z.object({
   newest: time,
   /** Everything read that is later than this is in `ids`. */
   cut: time.nullable(),
   ids: z.string().regex(/^(?:[\w-]{11}[0-9a-z]{4})*$/),
+  /** Milliseconds; 1 when absent. */
+  unit: z.int().min(1).optional(),
 });
 
 /** A walk over the pages that has not come to its end. */
@@ -21,6 +23,9 @@ const walk = z.object({
   /** The server keeps the place itself (a saved `next` after an empty page): everything it sends is new. */
   tail: z.boolean().optional(),
   newest: time.nullable(),
+  /** The window that this walk reads, in mode `window`. */
+  from: time.optional(),
+  to: time.optional(),
   /** What was read in this walk, as far as the next one needs to know. */
   recent: storedWindow.optional(),
   undated: keys.optional(),
@@ -41,6 +46,14 @@ export const apiPosition = z.object({
   /** Entries without a readable time, of the last walk. */
   undated: keys.optional(),
   walk: walk.optional(),
+  /** Mode `window`: everything before this time was read. */
+  closed: time.optional(),
+  /** Where the next window begins, while windows are read again. */
+  next: time.optional(),
+  /** When windows were last read again. */
+  rereadAt: time.optional(),
+  /** What remains of the rate limit, and when it is full again. */
+  rate: z.object({ remaining: z.number(), resetAt: time }).optional(),
   /** The API asked for no request before this time. */
   notBefore: time.optional(),
 });
@@ -49,7 +62,8 @@ export type ApiPosition = z.output<typeof apiPosition>;
 export type StoredWindow = z.output<typeof storedWindow>;
 export type Walk = z.output<typeof walk>;
 
-export const MAX_DELTA_MS = 36 ** 4 - 1;
+/** Most units that the age of a key can have. */
+export const MAX_DELTA = 36 ** 4 - 1;
 
 export function packKeys(values: Iterable<string>): string | undefined {
   return [...values].join('') || undefined;

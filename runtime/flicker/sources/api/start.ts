@@ -1,38 +1,41 @@
-import type { AnyApiConfig } from '../../../../contract/flicker';
 import { SettingsError } from '../../../../contract/settings';
 import type { FlickerState } from '../../state';
-import { keyOf } from './fields';
 import { present } from './entries';
 import { apiPosition, type ApiPosition } from './position';
+import type { ApiSpec } from './spec';
 
-/** Names the pages of a config: a saved page of another endpoint, or of another way to page, means nothing. */
-export function pagesOf({ endpoint, pagination }: AnyApiConfig): string {
-  return keyOf(JSON.stringify([endpoint, pagination?.pagination_type]));
-}
+/** Entries at the very edge of what a vendor keeps may go while they are asked for. */
+const EDGE_MS = 60_000;
 
 /**
  * Where a source goes on: at its saved position, at that of a version 1 registry, or where `start_from` says.
  * @throws SettingsError when what is saved cannot be read
  */
-export function startPosition(config: AnyApiConfig, state: FlickerState, now: number): ApiPosition {
-  const saved = state.sources[config.name]?.position;
+export function startPosition(spec: ApiSpec, state: FlickerState, now: number): ApiPosition {
+  const saved = state.sources[spec.name]?.position;
   if (saved && Object.keys(saved).length > 0) {
     const parsed = apiPosition.safeParse(saved);
-    if (!parsed.success) throw unreadable(config.name);
+    if (!parsed.success) throw unreadable(spec.name);
     const { walk, ...position } = parsed.data;
-    return walk?.of === pagesOf(config) ? parsed.data : position;
+    return walk?.of === spec.of ? parsed.data : position;
   }
-  const legacy = state.legacy?.api_sources[config.name];
+  const legacy = state.legacy?.api_sources[spec.name];
   if (legacy) {
     const time = Date.parse(legacy.last_timestamp);
-    if (Number.isNaN(time)) throw unreadable(config.name);
-    const cursor = config.pagination?.pagination_type === 'cursor' && legacy.cursor ? legacy.cursor : undefined;
-    const walk = cursor === undefined ? undefined : { of: pagesOf(config), at: cursor, newest: null };
+    if (Number.isNaN(time)) throw unreadable(spec.name);
+    const cursor =
+      spec.paging.by === 'cursor' && spec.preset === undefined && legacy.cursor ? legacy.cursor : undefined;
+    const walk = cursor === undefined ? undefined : { of: spec.of, at: cursor, newest: null };
     return present({ watermark: time, floor: time, walk });
   }
-  if (config.start_from === 'beginning') return { watermark: null, floor: null };
-  const time = config.start_from === 'now' ? now : Math.max(0, Date.parse(config.start_from));
+  const time = startTime(spec, now);
   return { watermark: time, floor: time };
+}
+
+function startTime({ startFrom, retentionMs }: ApiSpec, now: number): number | null {
+  if (startFrom === 'now') return now;
+  const kept = retentionMs === undefined ? null : now - retentionMs + EDGE_MS;
+  return startFrom === 'beginning' ? kept : Math.max(0, Date.parse(startFrom), kept ?? 0);
 }
 
 function unreadable(name: string): SettingsError {

@@ -1,4 +1,4 @@
-import type { AnyApiConfig } from '../../../../contract/flicker';
+import type { EntryTime, RequestTime } from '../../../../contract/flicker';
 
 const dateTime =
   /^(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2}(?::\d{2})?)(?:[.,](\d+))?\s?([Zz]|[+-]\d{2}(?::?\d{2})?)?)?$/;
@@ -14,7 +14,7 @@ const magnitudes = [
 const units = { unix: 1e-3, unix_ms: 1, unix_us: 1e3 } as const;
 
 /** The time of an entry in milliseconds since the epoch; undefined when it cannot be read. */
-export function readTime(value: unknown, format: AnyApiConfig['timestamp_format']): number | undefined {
+export function readTime(value: unknown, format: EntryTime): number | undefined {
   const number = typeof value === 'number' ? value : numberIn(value);
   switch (format) {
     case 'rfc3339':
@@ -31,17 +31,20 @@ export function readTime(value: unknown, format: AnyApiConfig['timestamp_format'
   }
 }
 
-/** A time as the filter parameter carries it. */
-export function writeTime(ms: number, format: AnyApiConfig['time_filter_format']): string {
+/** A time as a request carries it. */
+export function writeTime(ms: number, format: RequestTime): string | number {
   const time = Math.max(0, ms);
   switch (format) {
     case 'unix':
-      return String(Math.floor(time / 1000));
+      return Math.floor(time / 1000);
     case 'unix_ms':
-      return String(time);
+      return time;
     case 'rfc3339':
-    case 'iso8601':
       return new Date(time).toISOString();
+    case 'rfc3339_seconds':
+      return `${new Date(time).toISOString().slice(0, 19)}Z`;
+    case 'date':
+      return new Date(time).toISOString().slice(0, 10);
   }
 }
 

@@ -1,9 +1,6 @@
-import { MAX_DELTA_MS, type StoredWindow } from './position';
+import { MAX_DELTA, type StoredWindow } from './position';
+import type { Memory } from './spec';
 
-/** How far back entries are asked for and remembered, to catch late ones. */
-export const OVERLAP_MS = 600_000;
-/** Entries remembered for that: the newest ones. */
-export const REMEMBERED = 64;
 /** Most entries remembered when so many share the newest time. What is beyond may be sent again; nothing is lost. */
 export const MOST_REMEMBERED = 10_000;
 
@@ -11,14 +8,18 @@ export const MOST_REMEMBERED = 10_000;
 export class RecentWindow {
   private times = new Map<string, number>();
   private cut: number | null = null;
-  private pruneAt = 4 * REMEMBERED;
+  private pruneAt: number;
 
-  static load(...stored: readonly (StoredWindow | undefined)[]): RecentWindow {
-    const window = new RecentWindow();
-    for (const { newest, cut, ids } of stored.filter((one) => one !== undefined)) {
+  constructor(private readonly memory: Memory) {
+    this.pruneAt = 4 * memory.entries;
+  }
+
+  static load(memory: Memory, ...stored: readonly (StoredWindow | undefined)[]): RecentWindow {
+    const window = new RecentWindow(memory);
+    for (const { newest, cut, ids, unit = 1 } of stored.filter((one) => one !== undefined)) {
       if (cut !== null) window.cut = Math.max(window.cut ?? cut, cut);
       for (let at = 0; at < ids.length; at += 15) {
-        window.times.set(ids.slice(at, at + 11), newest - parseInt(ids.slice(at + 11, at + 15), 36));
+        window.set(ids.slice(at, at + 11), newest - parseInt(ids.slice(at + 11, at + 15), 36) * unit);
       }
     }
     return window;
@@ -33,28 +34,38 @@ export class RecentWindow {
   }
 
   add(key: string, time: number): void {
-    this.times.set(key, time);
+    this.set(key, time);
     if (this.times.size < this.pruneAt) return;
     this.prune();
-    this.pruneAt = Math.max(4 * REMEMBERED, 2 * this.times.size);
+    this.pruneAt = Math.max(4 * this.memory.entries, 2 * this.times.size);
   }
 
-  store(): StoredWindow | undefined {
+  /** `horizon`: what is older is forgotten, and need not be remembered. */
+  store(horizon = 0): StoredWindow | undefined {
     this.prune();
     const [first] = this.times.values();
     if (first === undefined) return undefined;
-    const ids = [...this.times].map(([key, time]) => key + (first - time).toString(36).padStart(4, '0')).join('');
-    return { newest: first, cut: this.cut, ids };
+    const { unit } = this.memory;
+    const kept = [...this.times].filter(([, time]) => time >= horizon);
+    const ids = kept.map(([key, time]) => key + ((first - time) / unit).toString(36).padStart(4, '0')).join('');
+    return { newest: first, cut: this.cut, ids, ...(unit > 1 && { unit }) };
+  }
+
+  /** A time counts as the end of its unit, so that no entry seems older than it is. */
+  private set(key: string, time: number): void {
+    const { unit } = this.memory;
+    this.times.set(key, Math.ceil(time / unit) * unit);
   }
 
   /** Keeps the newest entries, those of the newest time in any case, and leaves them sorted, newest first. */
   private prune(): void {
+    const { overlapMs, entries, unit } = this.memory;
     const sorted = [...this.times].sort(([, a], [, b]) => b - a);
     const newest = sorted[0]?.[1];
     if (newest === undefined) return;
-    const oldest = newest - Math.min(OVERLAP_MS, MAX_DELTA_MS);
-    const within = sorted.findIndex(([, time], i) => time < oldest || (i >= REMEMBERED && time < newest));
-    const kept = Math.min(within < 0 ? sorted.length : within, MOST_REMEMBERED);
+    const oldest = newest - Math.min(overlapMs, MAX_DELTA * unit);
+    const within = sorted.findIndex(([, time], i) => time < oldest || (i >= entries && time < newest));
+    const kept = Math.min(within < 0 ? sorted.length : within, Math.max(MOST_REMEMBERED, entries));
     const evicted = sorted[kept]?.[1];
     if (evicted !== undefined) this.cut = Math.max(this.cut ?? evicted, evicted);
     const { cut } = this;

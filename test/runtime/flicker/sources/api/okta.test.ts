@@ -50,7 +50,7 @@ describe("Okta's System Log", () => {
     const before = JSON.stringify(source.committed);
     await source.poll();
     expect(JSON.stringify(source.committed)).toBe(before);
-    expect(before.length).toBeLessThan(2048);
+    expect(before.length).toBeLessThan(4096);
   });
 
   it('is asked no more often than it allows', async () => {

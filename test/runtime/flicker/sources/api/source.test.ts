@@ -1,5 +1,5 @@
 import { flickerEvents } from '../../../../../contract/flicker';
-import { REMEMBERED } from '../../../../../runtime/flicker/sources/api/window';
+import { SMALL_MEMORY } from '../../../../../runtime/flicker/sources/api/spec';
 import { event, NOW, offset, run, serve } from './fixtures';
 import { apiConfig } from './harness';
 
@@ -272,7 +272,7 @@ describe('entries', () => {
     for (let id = 0; id < 100; id++) add(id, id * 2);
     await source.poll();
     const floor = Number(source.position['floor']) - NOW;
-    expect(floor).toBe((100 - REMEMBERED - 1) * 2 + 1);
+    expect(floor).toBe((100 - SMALL_MEMORY.entries - 1) * 2 + 1);
     add(200, floor);
     add(201, floor - 1);
     await source.poll();
@@ -299,7 +299,12 @@ describe('entries', () => {
     const [first, second, third, ...again] = source.shipped;
     expect(again).toEqual([first, second, third]);
     expect(new Set([first?.id, second?.id, third?.id]).size).toBe(3);
-    expect(first).toEqual({ path: 'api://api', line: 'event 1', id: expect.stringMatching(/^[\w-]{22}$/) });
+    expect(first).toEqual({
+      path: 'api://api',
+      line: 'event 1',
+      id: expect.stringMatching(/^[\w-]{22}$/),
+      time: new Date(NOW + 1000).toISOString(),
+    });
   });
 
   it('are filtered and masked, and travel without ids when asked', async () => {

@@ -1,7 +1,10 @@
-import { rateLimitWait } from '../../../../../runtime/flicker/sources/api/rate-limit';
+import { rateFacts } from '../../../../../runtime/flicker/sources/api/rate-limit';
 import { readTime, writeTime } from '../../../../../runtime/flicker/sources/api/timestamp';
 import { contentHash, fieldAt, lineOf, vendorId } from '../../../../../runtime/flicker/sources/api/fields';
-import { MOST_REMEMBERED, RecentWindow, REMEMBERED } from '../../../../../runtime/flicker/sources/api/window';
+import { SMALL_MEMORY } from '../../../../../runtime/flicker/sources/api/spec';
+import { MOST_REMEMBERED, RecentWindow } from '../../../../../runtime/flicker/sources/api/window';
+
+const REMEMBERED = SMALL_MEMORY.entries;
 
 const at = Date.parse('2026-02-03T04:05:06.789Z');
 
@@ -43,18 +46,19 @@ describe('readTime', () => {
 
   it('writes the time filter', () => {
     expect(writeTime(at, 'rfc3339')).toBe('2026-02-03T04:05:06.789Z');
-    expect(writeTime(at, 'iso8601')).toBe('2026-02-03T04:05:06.789Z');
-    expect(writeTime(at, 'unix')).toBe('1770091506');
-    expect(writeTime(at, 'unix_ms')).toBe(String(at));
-    expect(writeTime(-1000, 'unix')).toBe('0');
+    expect(writeTime(at, 'rfc3339_seconds')).toBe('2026-02-03T04:05:06Z');
+    expect(writeTime(at, 'date')).toBe('2026-02-03');
+    expect(writeTime(at, 'unix')).toBe(1_770_091_506);
+    expect(writeTime(at, 'unix_ms')).toBe(at);
+    expect(writeTime(-1000, 'unix')).toBe(0);
   });
 });
 
-describe('rateLimitWait', () => {
+describe('rateFacts', () => {
   const date = new Date(at).toUTCString();
   const seconds = Math.floor(at / 1000);
   // The clock of this machine is an hour wrong: it must not matter.
-  const wait = (headers: Record<string, string>) => rateLimitWait({ date, ...headers }, at - 3_600_000);
+  const wait = (headers: Record<string, string>) => rateFacts({ date, ...headers }, at - 3_600_000).waitMs;
 
   it.each([
     ['Retry-After in seconds', { 'retry-after': '7' }, 7000],
@@ -82,7 +86,7 @@ describe('rateLimitWait', () => {
 
   it('takes the own clock when the answer has no date', () => {
     expect(
-      rateLimitWait({ 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': String(seconds + 1) }, seconds * 1000),
+      rateFacts({ 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': String(seconds + 1) }, seconds * 1000).waitMs,
     ).toBe(2000);
   });
 });
@@ -100,10 +104,16 @@ describe('fields of an entry', () => {
   });
 
   it('takes no id that parsing may have rounded', () => {
-    expect(vendorId({ id: 12 }, 'id')).toBe('12');
-    expect(vendorId(JSON.parse('{"id":9007199254740993}'), 'id')).toBeUndefined();
-    expect(vendorId({ id: '' }, 'id')).toBeUndefined();
-    expect(vendorId({ id: { a: 1 } }, 'id')).toBeUndefined();
+    expect(vendorId({ id: 12 }, ['id'])).toBe('12');
+    expect(vendorId(JSON.parse('{"id":9007199254740993}'), ['id'])).toBeUndefined();
+    expect(vendorId({ id: '' }, ['id'])).toBeUndefined();
+    expect(vendorId({ id: { a: 1 } }, ['id'])).toBeUndefined();
+    expect(vendorId({ id: 12 }, [])).toBeUndefined();
+  });
+
+  it('joins the fields of an id, if all are there', () => {
+    expect(vendorId({ id: { time: 't', q: 2 }, app: 'a' }, ['id.time', 'id.q', 'app'])).toBe('t/2/a');
+    expect(vendorId({ id: { time: 't' }, app: 'a' }, ['id.time', 'id.q', 'app'])).toBeUndefined();
   });
 
   it('ships the message, else the entry', () => {
@@ -124,7 +134,7 @@ describe('fields of an entry', () => {
 describe('RecentWindow', () => {
   const key = (n: number) => String(n).padStart(11, '0');
   const fill = (count: number, time: (n: number) => number) => {
-    const window = new RecentWindow();
+    const window = new RecentWindow(SMALL_MEMORY);
     for (let n = 0; n < count; n++) window.add(key(n), time(n));
     return window;
   };
@@ -133,7 +143,7 @@ describe('RecentWindow', () => {
     const stored = fill(1000, (n) => at + n).store();
     expect(stored).toMatchObject({ newest: at + 999, cut: at + 999 - REMEMBERED });
     expect(stored?.ids.length).toBe(15 * REMEMBERED);
-    const again = RecentWindow.load(stored);
+    const again = RecentWindow.load(SMALL_MEMORY, stored);
     expect([again.has(key(999)), again.has(key(1000 - REMEMBERED)), again.has(key(999 - REMEMBERED))]).toEqual([
       true,
       true,
