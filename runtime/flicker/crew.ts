@@ -1,7 +1,9 @@
 import {
   deadLetterLocation,
+  dockerSourceName,
   flickerEvents,
   type ApiSourceConfig,
+  type DockerSourceConfig,
   type FlickerConfig,
   type LogFileConfig,
 } from '../../contract';
@@ -16,6 +18,7 @@ import type { Destination } from './destination';
 import type { FlickerMetrics } from './metrics';
 import type { Source, SourceContext } from './source';
 import { createApiSource } from './sources/api';
+import { createDockerSource } from './sources/docker';
 import { createFileSource } from './sources/files';
 import type { FlickerState } from './state';
 import { runWorker, type WorkerContext, type WorkerSignals, type WorkerStatus } from './worker';
@@ -47,7 +50,7 @@ export interface Member {
 interface Plan {
   readonly name: string;
   readonly kind: Source['kind'];
-  readonly config: LogFileConfig | ApiSourceConfig;
+  readonly config: LogFileConfig | DockerSourceConfig | ApiSourceConfig;
   readonly create: (context: SourceContext) => Source;
 }
 
@@ -60,6 +63,10 @@ export async function assemble(context: CrewContext): Promise<Member[]> {
     ...context.config.log_files.map((config): Plan => {
       const create = (source: SourceContext) => createFileSource(config, source);
       return { name: config.name ?? config.path, kind: 'files', config, create };
+    }),
+    ...context.config.docker_containers.map((config): Plan => {
+      const create = (source: SourceContext) => createDockerSource(config, source);
+      return { name: dockerSourceName(config), kind: 'docker', config, create };
     }),
     ...context.config.api_sources.map((config): Plan => {
       // `--once` ships all that is there, however many pages that takes.

@@ -4,8 +4,8 @@ import type { Grouping } from '../filters';
 /** A line of a stream, or a part of one. Places are compared by the source. */
 export interface Piece<Place> {
   readonly stream: string;
-  readonly text: string;
-  readonly bytes: number;
+  /** Its text in UTF-8, without the end of the line. A part may end within a character. */
+  readonly bytes: Buffer;
   /** The line goes on in the next piece of its stream. */
   readonly partial: boolean;
   readonly time?: string | undefined;
@@ -29,7 +29,16 @@ export interface Joined<Place> {
   readonly continues: boolean;
 }
 
-type Open<Place> = { -readonly [Key in keyof Joined<Place>]: Joined<Place>[Key] } & { bytes: number; lines: number };
+/** An event that is not complete. */
+export type Unfinished<Place> = Omit<Joined<Place>, 'text'>;
+
+type Open<Place> = { -readonly [Key in keyof Unfinished<Place>]: Unfinished<Place>[Key] } & {
+  readonly parts: Buffer[];
+  size: number;
+  lines: number;
+};
+
+const NEWLINE = Buffer.from('\n');
 
 /**
  * Makes events of the pieces of several streams: joins parts to lines, and lines to what a grouping says is one event. An
@@ -61,7 +70,7 @@ export class Joiner<Place> {
   }
 
   /** The events that are not complete. */
-  get waiting(): Iterable<Joined<Place>> {
+  get waiting(): Iterable<Unfinished<Place>> {
     return this.open.values();
   }
 
@@ -83,46 +92,48 @@ export class Joiner<Place> {
   }
 
   /** Ends the open events that `which` names. */
-  flush(which: (event: Joined<Place>) => boolean): void {
+  flush(which: (event: Unfinished<Place>) => boolean): void {
     for (const open of [...this.open.values()]) if (which(open)) this.end(open);
   }
 
-  private belongs(open: Open<Place>, piece: Piece<Place>): boolean {
-    if (open.continues) return open.bytes + piece.bytes <= longLines.bytes;
+  private belongs(open: Open<Place>, { bytes }: Piece<Place>): boolean {
+    if (open.continues) return open.size + bytes.length <= longLines.bytes;
     const { grouping } = this;
     return (
       grouping !== undefined &&
       open.lines < grouping.maxLines &&
-      open.bytes + 1 + piece.bytes <= grouping.maxBytes &&
-      !grouping.begins(piece.text)
+      open.size + 1 + bytes.length <= grouping.maxBytes &&
+      !grouping.begins(bytes.toString())
     );
   }
 
-  private begin({ stream, text, bytes, partial, time, start, end }: Piece<Place>): void {
+  private begin({ stream, bytes, partial, time, start, end }: Piece<Place>): void {
     const continued = this.continued.delete(stream);
     // An empty line is no event.
-    if (text === '' && !partial) return;
+    if (bytes.length === 0 && !partial) return;
     this.open.set(stream, {
-      ...{ stream, text, bytes, time, start, end, pieces: 1, lines: 1 },
-      ...{ continued, continues: partial },
+      ...{ stream, time, start, end, pieces: 1, lines: 1 },
+      ...{ parts: [bytes], size: bytes.length, continued, continues: partial },
     });
   }
 
   private end(open: Open<Place>): void {
-    this.open.delete(open.stream);
-    if (open.continues) this.continued.add(open.stream);
-    this.ready.push(open);
+    const { parts, stream, time, start, end, pieces, continued, continues } = open;
+    this.open.delete(stream);
+    if (continues) this.continued.add(stream);
+    const text = (parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts)).toString();
+    this.ready.push({ stream, text, time, start, end, pieces, continued, continues });
   }
 }
 
 function append<Place>(open: Open<Place>, piece: Piece<Place>): void {
   if (!open.continues) {
-    open.text += '\n';
-    open.bytes++;
+    open.parts.push(NEWLINE);
+    open.size++;
     open.lines++;
   }
-  open.text += piece.text;
-  open.bytes += piece.bytes;
+  open.parts.push(piece.bytes);
+  open.size += piece.bytes.length;
   open.pieces++;
   open.end = piece.end;
   open.continues = piece.partial;

@@ -3,7 +3,7 @@ import { longLines } from '../../../../contract/flicker';
 import { extraMembers, type BatchBuilder, type RecordFrame } from '../../batch';
 import type { Grouping, Transform } from '../../filters';
 import type { FileEntry } from '../../state';
-import { Joiner, type Joined } from '../joiner';
+import { Joiner, type Unfinished } from '../joiner';
 import { criHeader } from './cri';
 import { characterBoundary, type Chunk, type LinesAdded } from './lines';
 
@@ -32,7 +32,7 @@ export interface EventFile {
 }
 
 /** Whether an event ends where the chunk does, though nothing in it says so. */
-export type Unfinished = (event: Joined<number>) => boolean;
+export type EndsHere = (event: Unfinished<number>) => boolean;
 
 export interface EventsAdded extends LinesAdded {
   readonly streams: Streams;
@@ -50,7 +50,7 @@ export function addEvents(
   chunk: Chunk,
   from: number,
   final: boolean,
-  unfinished: Unfinished,
+  endsHere: EndsHere,
 ): EventsAdded {
   const { bytes, base, end } = chunk;
   const complete = final ? end : Math.max(from, bytes.lastIndexOf(NEWLINE, end - 1) + 1);
@@ -109,16 +109,15 @@ export function addEvents(
         }
       } else {
         if (cri && !header && lineEnd > at) unparsed();
-        const text = bytes.toString('utf8', textAt, lineEnd);
-        const piece = { stream, text, bytes: lineEnd - textAt, partial, time: header?.time };
-        joiner.push({ ...piece, start, end: base + next });
+        const text = bytes.subarray(textAt, lineEnd);
+        joiner.push({ stream, bytes: text, partial, time: header?.time, start, end: base + next });
         room = ship();
       }
     }
     at = next;
   }
   if (room) {
-    joiner.flush(unfinished);
+    joiner.flush(endsHere);
     room = ship();
   }
   const pending = [...joiner.ready, ...joiner.waiting];

@@ -4,7 +4,7 @@ import type { BatchBuilder } from '../../batch';
 import type { Transform } from '../../filters';
 import type { SourceContext } from '../../source';
 import { criAttributes } from './cri';
-import { addEvents, type EventsAdded, type Format, type Unfinished } from './events';
+import { addEvents, type EventsAdded, type Format, type EndsHere } from './events';
 import { beginsWith, FINGERPRINT_BYTES, idHashOf, markOf, MARKER_BYTES, readAt, readMarker } from './fingerprint';
 import type { Handles } from './handles';
 import { addLines, type Chunk } from './lines';
@@ -119,12 +119,12 @@ export class Reader {
     if (!format) return { ...addLines(builder, frame, transform, chunk, from, final), streams: {} };
     tail.attributes ??= format.cri ? await criAttributes(tail.path) : {};
     const file = { frame, streams: tail.streams, attributes: tail.attributes };
-    const unfinished = final ? () => true : whole ? this.timeOut(tail, chunk, format) : this.overflow(chunk, from);
-    return addEvents(builder, format, file, chunk, from, final, unfinished);
+    const endsHere = final ? () => true : whole ? this.timeOut(tail, chunk, format) : this.overflow(chunk, from);
+    return addEvents(builder, format, file, chunk, from, final, endsHere);
   }
 
   /** Ends events at the end of a file to which nothing was added for long enough. */
-  private timeOut(tail: Tail, { base, end }: Chunk, { grouping }: Format): Unfinished {
+  private timeOut(tail: Tail, { base, end }: Chunk, { grouping }: Format): EndsHere {
     const timeout = grouping?.timeoutMs ?? PART_TIMEOUT_MS;
     const now = this.context.clock.monotonic();
     const before = this.waiting.get(tail) ?? [];
@@ -141,7 +141,7 @@ export class Reader {
   }
 
   /** Ends the event at the beginning of a chunk when nothing larger can be held. */
-  private overflow({ base }: Chunk, from: number): Unfinished {
+  private overflow({ base }: Chunk, from: number): EndsHere {
     const full = this.buffer.length >= this.largest && from <= MARKER_BYTES;
     return ({ start }) => full && start === base + from;
   }
