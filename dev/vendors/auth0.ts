@@ -30,6 +30,8 @@ export interface Auth0Options extends VendorOptions {
 
 export interface Auth0 extends Vendor<Auth0Log> {
   readonly url: string;
+  /** Forgets the logs up to the furthest checkpoint, and with them every checkpoint. */
+  expireCursors(): void;
   /** Makes every access token bad. */
   expireTokens(): void;
 }
@@ -46,9 +48,8 @@ const MOST_FOUND = 1000;
 export async function startAuth0(options: Auth0Options): Promise<Auth0> {
   const { clientId, clientSecret, audience = AUDIENCE, tokenLifetimeS = 86_400, now = Date.now } = options;
   const tokens = new Tokens(now, tokenLifetimeS);
-  let created = 0;
-  /** Logs before this one have aged out as checkpoints. */
-  let expired = 0;
+  /** The furthest log that was given as a checkpoint. */
+  let furthest = -1;
 
   function issueToken({ url, method, body }: Ask): Answer | undefined {
     if (url.pathname !== '/oauth/token') return undefined;
@@ -77,9 +78,10 @@ export async function startAuth0(options: Auth0Options): Promise<Auth0> {
   function checkpoint(url: URL, log: readonly Stored<Auth0Log>[], from: string | undefined): Answer {
     const take = wholeNumber(url.searchParams.get('take'), { least: 1, most: 100, default: 50 });
     if (take === undefined) return failure(400, 'Bad Request', "Query validation error: 'take'");
-    const known = log.find(({ event, n }) => event.log_id === from && n >= expired);
+    const known = log.find(({ event }) => event.log_id === from);
     if (from !== undefined && !known) return failure(400, 'Bad Request', 'Invalid log id');
     const logs = log.filter(({ n }) => known === undefined || n > known.n).slice(0, take);
+    furthest = Math.max(furthest, logs.at(-1)?.n ?? known?.n ?? -1);
     const next = new URL('/api/v2/logs', url);
     next.searchParams.set('from', logs.at(-1)?.event.log_id ?? from ?? '');
     next.searchParams.set('take', String(take));
@@ -122,23 +124,18 @@ export async function startAuth0(options: Auth0Options): Promise<Auth0> {
     }),
     limited: () => failure(429, 'Too Many Requests', 'Global limit has been reached'),
     answer: (ask, log) => refused(ask) ?? page(ask, log),
-    create: (n, time) => {
-      created = n + 1;
-      return {
-        log_id: `90020261${String(n).padStart(32, '0')}`,
-        date: new Date(time).toISOString(),
-        type: 's',
-        client_id: 'client',
-        user_id: `auth0|${n % 11}`,
-      };
-    },
+    create: (n, time) => ({
+      log_id: `90020261${String(n).padStart(32, '0')}`,
+      date: new Date(time).toISOString(),
+      type: 's',
+      client_id: 'client',
+      user_id: `auth0|${n % 11}`,
+    }),
   });
   return {
     ...vendor,
     url: `${vendor.origin}/api/v2/logs`,
-    expireCursors: () => {
-      expired = created;
-    },
+    expireCursors: () => vendor.forget(({ n }) => n <= furthest),
     expireTokens: () => tokens.expire(),
   };
 }

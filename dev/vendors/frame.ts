@@ -87,8 +87,8 @@ export interface Vendor<E> {
   exhaust(left?: number): void;
   /** Forgets every cursor made so far. */
   expireCursors(): void;
-  /** Forgets the events that happened before `time`, as at the end of their retention. */
-  forgetBefore(time: number): void;
+  /** Forgets events, as at the end of their retention. */
+  forget(gone: (stored: Stored<E>) => boolean): void;
   stop(): Promise<void>;
 }
 
@@ -165,8 +165,8 @@ export async function startVendor<E, P>(options: VendorOptions, rules: VendorRul
     fail: (...more) => void failures.push(...more),
     exhaust: (left = 0) => rate.leave(left),
     expireCursors: () => cursors.expire(),
-    forgetBefore: (time) => {
-      log.splice(0, log.length, ...log.filter((stored) => stored.time >= time));
+    forget: (gone) => {
+      log.splice(0, log.length, ...log.filter((stored) => !gone(stored)));
       events.splice(0, events.length, ...log.map(({ event }) => event));
     },
     stop,
