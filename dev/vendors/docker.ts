@@ -170,7 +170,7 @@ export async function startDocker({ clock = machineClock }: DockerOptions = {}):
     return {
       id,
       write: (stream, bytes) => {
-        const written = Buffer.from(bytes as Uint8Array);
+        const written = typeof bytes === 'string' ? Buffer.from(bytes) : Buffer.from(bytes);
         if (!tty) return write(container, stream, written);
         write(container, 'stdout', Buffer.from(written.toString('latin1').replaceAll('\n', '\r\n'), 'latin1'));
       },
