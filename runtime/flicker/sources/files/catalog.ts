@@ -318,7 +318,9 @@ export class Catalog {
   /** Follows a file from where a tail says, and marks it at once: a restart must know it again. */
   private async follow(tail: Tail, file: FileStat): Promise<void> {
     const handle = await this.handles.get(tail);
-    if (handle && (await this.verify(tail, file, handle))) {
+    // What fills a file that was found empty may be a copy: the poll that sees it asks, and it is marked then.
+    const empty = file.size === 0 && tail.offset === 0;
+    if (handle && (empty || (await this.verify(tail, file, handle)))) {
       tail.verified = file.version;
       tail.size = file.size;
       tail.modified = file.modified;
