@@ -10,3 +10,4 @@ export * from './presets/resolve';
 export * from './settings';
 export * from './sources';
 export * from './stop';
+export * from './warnings';

@@ -56,6 +56,8 @@ export const flickerEvents = {
   ...registryEvents,
   /** Fields: version, sources, node. */
   started: 'program.started',
+  /** What the config does not promise. */
+  configWarning: 'config.warning',
   draining: 'program.draining',
   stopped: 'program.stopped',
   failed: 'program.failed',

@@ -1,12 +1,14 @@
 import { version } from '../../package.json';
 import {
-  allSources,
+  flickerEvents,
   flickerExit,
   flickerProcessSchema,
   flickerSettings,
   parseSettings,
   readFlickerEnvironment,
   SettingsError,
+  usedDestinations,
+  warningsOf,
   type flickerCallFlags,
   type FlickerProcessSettings,
 } from '../../contract';
@@ -36,6 +38,7 @@ export async function start(flags: RunFlags, env: Call['env']): Promise<number> 
   // What --dry-run prints is the events: log lines go to standard error then.
   const write = dryRun || printsEvents(loaded) ? (line: string) => void process.stderr.write(line) : undefined;
   const log = createLogger({ level: debug ? 'debug' : settings.logLevel, format, ...(write && { write }) });
+  for (const warning of warningsOf(loaded.config)) log.warn(flickerEvents.configWarning, warning);
   const call = { once: once ?? false, dryRun: dryRun ?? false, allowReset: allowReset ?? false };
   try {
     return await runFlicker({ settings, loaded, env, log, version, ...call });
@@ -49,7 +52,7 @@ export async function start(flags: RunFlags, env: Call['env']): Promise<number> 
 }
 
 function printsEvents({ config }: LoadedConfig): boolean {
-  return allSources(config).some(({ source }) => (source.destination ?? config.destination)?.type === 'stdout');
+  return usedDestinations(config).some(({ type }) => type === 'stdout');
 }
 
 function processSettings(told: RunFlags): FlickerProcessSettings {
@@ -86,5 +89,6 @@ function report({ config, unset }: LoadedConfig): number {
     `config is valid: ${count(log_files.length, 'log file source')}, ${docker}${count(api_sources.length, 'API source')}\n`,
   );
   if (unset.length > 0) process.stdout.write(`not set here: ${unset.join(', ')}\n`);
+  for (const warning of warningsOf(config)) process.stdout.write(`warning: ${warning}\n`);
   return flickerExit.ok;
 }

@@ -85,6 +85,19 @@ api_sources:
   expect(set.out + set.err).not.toContain('secret-token');
 });
 
+test('--validate warns of a preset that nobody has run against the vendor', async () => {
+  const file = config(`
+api_sources:
+  - { name: tines, preset: tines, domain: company.tines.com, token: t, destination: { type: stdout } }
+  - { name: slack, preset: slack, token: t, destination: { type: stdout } }
+`);
+  const { code, out } = await flicker(['-c', file, '--validate']);
+  expect(code).toBe(0);
+  expect(out.match(/^warning: .*$/gm)).toEqual([
+    expect.stringContaining('the preset "tines" of tines is experimental'),
+  ]);
+});
+
 test.each([
   ['a flag that is none', ['--trak'], "unknown option '--trak'"],
   ['a config that is not there', ['-c', '/nonexistent/flicker.yaml'], 'there is no such file'],
