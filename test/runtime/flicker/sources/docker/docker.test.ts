@@ -83,6 +83,20 @@ test.each([{ tty: false }, { tty: true }])('parts of long lines are joined, byte
   expect(await at.lines()).toEqual([]);
 });
 
+test('an open line is found again, however far the other stream has gone on', async () => {
+  const at = await harness();
+  const app = at.docker.run({ name: 'app' });
+  app.write('stdout', 'y'.repeat(16_384));
+  for (const n of [1, 2, 3, 4]) {
+    at.pass(1000);
+    app.write('stderr', `${n}\n`);
+    expect(await at.lines()).toEqual([`${n}`]);
+    await at.start();
+  }
+  app.write('stdout', 'z\n');
+  expect(await at.lines()).toEqual([`${'y'.repeat(16_384)}z`]);
+});
+
 test('a line that is never finished is shipped in time, and what comes then goes on', async () => {
   const at = await harness();
   const app = at.docker.run({ name: 'app' });
@@ -134,7 +148,10 @@ test('chooses by name, id, glob and labels', async () => {
   const chosen = async (config: Parameters<typeof Harness.create>[0]) => {
     const at = await harness({ start_at: 'beginning', ...config });
     const ids = ['web', 'web-2', 'db'].map((name) => {
-      const container = at.docker.run({ name, labels: name === 'db' ? { tier: 'data' } : { tier: 'front', app: name } });
+      const container = at.docker.run({
+        name,
+        labels: name === 'db' ? { tier: 'data' } : { tier: 'front', app: name },
+      });
       container.write('stdout', `${name}\n`);
       return container.id;
     });
@@ -171,7 +188,10 @@ test('keeps the position of a container that is gone for a while, and of other n
   web.write('stdout', 'a\n');
   await at.poll();
   const entry = at.state.docker?.[`node/${web.id}`];
-  at.state.docker = { ...at.state.docker, 'other/x': entry ?? { source: '*', name: '', ts: '', streams: {}, seenAt: '' } };
+  at.state.docker = {
+    ...at.state.docker,
+    'other/x': entry ?? { source: '*', name: '', ts: '', streams: {}, seenAt: '' },
+  };
   web.remove();
   await at.poll();
   at.pass(3_599_000);
