@@ -1,6 +1,6 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { version } from '../../package.json';
-import { flickerExit } from '../../contract/flicker/settings';
+import { flickerCallFlags, flickerExit } from '../../contract/flicker/settings';
 import { SettingsError } from '../../contract/settings';
 import { commands } from './commands';
 import { CommandError, type Call } from './commands/command';
@@ -9,7 +9,7 @@ import { addRun } from './commands/run';
 /** Runs the command line; the result is the exit code. */
 export async function run(argv: readonly string[], env: Call['env']): Promise<number> {
   let code: number = flickerExit.ok;
-  const program = createProgram({ env, end: (by) => (code = by) });
+  const program = createProgram({ env, debug: argv.includes('--debug'), end: (by) => (code = by) });
   try {
     await program.parseAsync([...argv]);
     return code;
@@ -17,8 +17,8 @@ export async function run(argv: readonly string[], env: Call['env']): Promise<nu
     if (error instanceof CommanderError) return error.exitCode === 0 ? flickerExit.ok : flickerExit.usage;
     const known = error instanceof SettingsError ? flickerExit.usage : flickerExit.failed;
     if (!(error instanceof SettingsError || error instanceof CommandError)) throw error;
-    const debug = argv.includes('--debug') && error.stack;
-    process.stderr.write(`flicker: ${debug || error.message}\n`);
+    const stack = argv.includes('--debug') && error.stack;
+    process.stderr.write(`flicker: ${stack || error.message}\n`);
     return known;
   }
 }
@@ -33,6 +33,13 @@ export function createProgram(call: Call): Command {
     .exitOverride()
     .showSuggestionAfterError();
   for (const add of commands) add(program, call);
+  for (const command of program.commands) acceptDebug(command);
   addRun(program, call);
   return program;
+}
+
+/** A subcommand takes `--debug` too; the help of the program tells what it is. */
+function acceptDebug(command: Command): void {
+  if (command.commands.length === 0) command.addOption(new Option(flickerCallFlags.debug.flag).hideHelp());
+  for (const one of command.commands) acceptDebug(one);
 }

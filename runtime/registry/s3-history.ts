@@ -1,4 +1,5 @@
 import { GetObjectCommand, ListObjectVersionsCommand, type S3Client } from '@aws-sdk/client-s3';
+import { OperatorError } from './operate';
 import { failureOf, unpack } from './s3-store';
 
 /** One version of an object, as S3 lists it. */
@@ -12,9 +13,9 @@ export interface StoredVersion {
 
 /** The versions of one object in a versioned bucket. */
 export interface History {
-  /** Newest first. @throws Error that says what S3 answered */
+  /** Newest first. @throws OperatorError that says what S3 answered */
   versions(signal: AbortSignal): AsyncGenerator<StoredVersion, void>;
-  /** @throws Error that says what S3 answered */
+  /** @throws OperatorError that says what S3 answered */
   read(version: StoredVersion, signal: AbortSignal): Promise<Uint8Array>;
 }
 
@@ -25,7 +26,7 @@ export function createS3History(client: S3Client, bucket: string, key: string): 
     } catch (error) {
       const { kind, reason } = failureOf(error, signal);
       const needs = kind === 'denied' ? '; it needs s3:ListBucketVersions and s3:GetObjectVersion' : '';
-      throw new Error(`cannot read the history of s3://${bucket}/${key}: ${reason}${needs}`, { cause: error });
+      throw new OperatorError(`cannot read the history of s3://${bucket}/${key}: ${reason}${needs}`);
     }
   };
 

@@ -3,6 +3,8 @@ import type { Command } from 'commander';
 /** What a command gets from the call besides its own options. */
 export interface Call {
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** `--debug` was given. */
+  readonly debug: boolean;
   /** Sets the exit code; without it a command that returns has exit code 0. */
   end(code: number): void;
 }

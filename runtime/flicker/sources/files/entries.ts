@@ -6,7 +6,7 @@ import { entryOf, keyOf, parseKey, tailOf, type Departed, type Tail } from './ta
 /** The entry of a file that is gone, or was rotated away and read, is kept for this long. */
 export const FORGET_MS = 3_600_000;
 /** Entries of other nodes are kept for this long. */
-const FORGET_NODE_MS = 7 * 24 * 3_600_000;
+export const FORGET_NODE_MS = 7 * 24 * 3_600_000;
 /** File times lag by the kernel's tick, and the clocks of file servers differ. Files as new as that have entries. */
 export const FIRST_START_SLACK_MS = 60_000;
 

@@ -1,0 +1,99 @@
+import { hostname } from 'node:os';
+import { createInterface } from 'node:readline/promises';
+import { version } from '../../../package.json';
+import { layoutOfKey, parseS3Location, SettingsError } from '../../../contract';
+import { awsClients } from '../../core/aws-clients';
+import { readAwsSettings } from '../../core/aws';
+import { systemClock } from '../../core/clock';
+import { createLogger } from '../../core/log';
+import { RegistryError } from '../../registry/errors';
+import type { RegistryDocument } from '../../registry/format';
+import { OperatorError, type Desk } from '../../registry/operate';
+import { createS3History, type History } from '../../registry/s3-history';
+import type { ObjectStore } from '../../registry/store';
+import { readState, type FlickerState } from '../state';
+import { registryStore } from '../stores';
+import { CommandError, type Call } from './command';
+
+/** What the registry commands work with. */
+export interface Desktop extends Desk {
+  readonly store: ObjectStore;
+  /** @throws OperatorError where the store keeps none */
+  history(): Promise<History>;
+  readonly json: boolean;
+  readonly signal: AbortSignal;
+  print(text: string): void;
+  /** Asks before something is written. @throws SettingsError without a terminal, OperatorError when the answer is no */
+  confirm(question: string): Promise<void>;
+  /** Runs a command and turns what it could not do into an error for people. @throws CommandError */
+  explained<T>(work: () => Promise<T>): Promise<T>;
+}
+
+export interface DesktopOptions {
+  readonly call: Call;
+  readonly region: string | undefined;
+  readonly json: boolean;
+  readonly yes: boolean;
+}
+
+export async function openDesktop(location: string, options: DesktopOptions): Promise<Desktop> {
+  const { call, region, json, yes } = options;
+  const write = (line: string) => void process.stderr.write(line);
+  const log = createLogger({ level: call.debug ? 'debug' : 'silent', format: 'text', write });
+  const aws = awsClients(readAwsSettings(call.env), log);
+  const place = parseS3Location(location);
+  return {
+    clock: systemClock,
+    host: hostname(),
+    writerVersion: version,
+    signal: new AbortController().signal,
+    store: await registryStore(location, systemClock, () => aws.s3(region)),
+    history: async () => {
+      if (place) return createS3History(await aws.s3(region), place.bucket, layoutOfKey(place.key).key);
+      throw new OperatorError(
+        `${location} is a local file, and those have no history; only a versioned bucket keeps one`,
+      );
+    },
+    json,
+    print: (text) => void process.stdout.write(text),
+    confirm: (question) => (yes ? Promise.resolve() : confirmed(question, process.stdin, process.stderr)),
+    explained: async (work) => {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof RegistryError || error instanceof OperatorError)) throw error;
+        throw new CommandError(error.message, { cause: error });
+      }
+    },
+  };
+}
+
+/** @throws SettingsError without a terminal, OperatorError when the answer is not yes */
+export async function confirmed(
+  question: string,
+  input: NodeJS.ReadableStream & { readonly isTTY?: boolean },
+  output: NodeJS.WritableStream,
+): Promise<void> {
+  if (!input.isTTY) {
+    throw new SettingsError('nothing was written', ['there is no terminal to ask on: say --yes']);
+  }
+  const asking = createInterface({ input, output });
+  try {
+    const answer = await asking.question(`${question} [y/N] `);
+    if (!/^\s*y(es)?\s*$/i.test(answer)) throw new OperatorError('nothing was written');
+  } finally {
+    asking.close();
+  }
+}
+
+/** The positions in a registry. @throws OperatorError when they cannot be read */
+export function stateOf({ state }: RegistryDocument, location: string): FlickerState {
+  try {
+    return readState(state);
+  } catch (error) {
+    throw new OperatorError(
+      `the registry ${location} has positions that cannot be read: ${error instanceof Error ? error.message : String(error)}; ` +
+        'see "registry fsck", or go back to a version before by "registry rewind"',
+    );
+  }
+}
