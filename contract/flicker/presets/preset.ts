@@ -101,8 +101,11 @@ export type Paging =
   | { readonly by: 'url'; readonly field: string; readonly more?: string }
   /** Dot path to a cursor in the answer. Ends where there is none, or where `more` is false. */
   | { readonly by: 'cursor'; readonly field: string; readonly more?: string }
-  /** The id of the last entry of a page, by its dot path. Ends at a page that is not full, or where `more` is false. */
-  | { readonly by: 'last_id'; readonly field: string; readonly more?: string }
+  /**
+   * The id of the last entry of a page, by its dot path. Ends at an empty page, or where `more` is false. `first: 'least'`: the
+   * first page is a search in another order; only its entry with the least id counts, and the walk goes on behind that.
+   */
+  | { readonly by: 'last_id'; readonly field: string; readonly more?: string; readonly first?: 'least' }
   /** Page numbers, from `start`. `next`: dot path to the next number. Ends where that or `more` says so, else at an empty page. */
   | { readonly by: 'page'; readonly start: number; readonly next?: string; readonly more?: string }
   /** Number of entries to pass over. Ends at an empty page. */
@@ -118,6 +121,11 @@ export interface CursorMode {
   readonly restAt: 'empty_page' | 'short_page' | 'no_more';
   /** How far before the newest entry a walk begins again when a cursor has expired. @default 600000 */
   readonly overlapMs?: number;
+  /**
+   * A walk begins this much before its start, because entries do not come in the order of their times; those from before the
+   * start are passed over. @default 0
+   */
+  readonly earlierMs?: number;
 }
 
 /**

@@ -20,7 +20,7 @@ export const slack = {
   results: 'entries',
   id: ['id'],
   time: { field: 'date_create', format: 'unix' },
-  mode: { kind: 'window', chunkMs: day, lagMs: minute, overlapMs: 10 * minute },
+  mode: { kind: 'window', chunkMs: 7 * day, lagMs: minute, overlapMs: 10 * minute },
   pollMs: 60 * second,
   // Slack names no end; its history begins in March 2018.
   retentionMs: 3650 * day,

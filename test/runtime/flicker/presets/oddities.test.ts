@@ -1,0 +1,205 @@
+import { flickerEvents } from '../../../../contract';
+import { failureAs200 } from '../../../../dev/vendors/cloudflare';
+import type { Answer, VendorOptions } from '../../../../dev/vendors/frame';
+import { secondaryLimit } from '../../../../dev/vendors/github';
+import { quotaExceeded } from '../../../../dev/vendors/google-workspace';
+import { tooManyAtOnce } from '../../../../dev/vendors/okta';
+import { Bench, cases } from './vendors';
+
+const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
+const open: Bench[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0)) await one.close();
+});
+
+/** A source of this vendor that has started, with events that it has not read yet. */
+async function behind(
+  name: string,
+  { events = 25, ...options }: Omit<VendorOptions, 'now'> & { events?: number; emptyPages?: number } = {},
+  input: object = {},
+): Promise<Bench> {
+  const one = cases.find((other) => other.name === name);
+  if (!one) throw new Error(`there is no case ${name}`);
+  const b = await Bench.open(one, options, input);
+  open.push(b);
+  await b.source.start();
+  b.advance(MINUTE);
+  b.vendor.append(events);
+  b.advance(one.lagMs + 1000);
+  return b;
+}
+
+const sorted = (ids: readonly string[]) => [...ids].sort();
+const gaps = ({ source }: Bench) => source.log.filter(({ event }) => event === flickerEvents.gap);
+const forbidden: Answer = { status: 403, body: { message: 'no', error: { errors: [{ reason: 'forbidden' }] } } };
+
+async function arrivesInFull(b: Bench): Promise<void> {
+  await b.drain();
+  expect(sorted(b.shipped)).toEqual(sorted(b.ids()));
+}
+
+describe('what a vendor answers', () => {
+  it.each<[string, Answer, number]>([
+    ['okta', tooManyAtOnce(Date.parse('2026-03-01T12:01:31Z')), 30_000],
+    ['github', secondaryLimit, 60_000],
+    ['google_workspace', quotaExceeded('userRateLimitExceeded'), 5000],
+    ['google_workspace', quotaExceeded('quotaExceeded'), 5000],
+    ['google_workspace', { status: 503, body: {} }, 5000],
+    ['cloudflare', { status: 429, body: {} }, 300_000],
+    ['onepassword', { status: 429, body: {} }, 60_000],
+    ['slack', { status: 429, headers: { 'Retry-After': 7 }, body: { ok: false, error: 'rate_limited' } }, 7000],
+  ])('when it limits the rate, %s', async (name, answer, waitMs) => {
+    const b = await behind(name);
+    await b.source.fill();
+    b.vendor.fail(answer);
+    const failure = await b.source.fill().catch((error: unknown) => error);
+    expect(failure).toMatchObject({ message: expect.stringContaining('limits the rate') });
+    const { retryAfterMs } = failure as { retryAfterMs?: number };
+    expect(retryAfterMs).toBeGreaterThanOrEqual(waitMs);
+    expect(retryAfterMs).toBeLessThanOrEqual(waitMs + 1000);
+    b.advance(waitMs + 1000);
+    await arrivesInFull(b);
+  });
+
+  it('when it says nothing about how long, the wait doubles', async () => {
+    const b = await behind('onepassword');
+    const waits: unknown[] = [];
+    for (let n = 0; n < 3; n++) {
+      b.vendor.fail({ status: 429, body: {} });
+      const failure = (await b.source.fill().catch((error: unknown) => error)) as { retryAfterMs: number };
+      waits.push(failure.retryAfterMs);
+      b.advance(failure.retryAfterMs);
+    }
+    expect(waits).toEqual([60_000, 120_000, 240_000]);
+    await arrivesInFull(b);
+  });
+
+  it.each(['github', 'google_workspace', 'slack'])('a 403 for good of %s is no rate limit', async (name) => {
+    const b = await behind(name);
+    await b.source.fill();
+    b.vendor.fail(forbidden);
+    await expect(b.source.fill()).rejects.toThrow(/answered 403.*: check the credentials/);
+  });
+
+  it('an error in the clothes of a 200 is an error', async () => {
+    const b = await behind('cloudflare');
+    b.vendor.fail(failureAs200);
+    await expect(b.source.fill()).rejects.toThrow('answered 200, 10000');
+    const slack = await behind('slack');
+    slack.vendor.fail({ status: 200, body: { ok: false, error: 'feature_not_enabled' } });
+    await expect(slack.source.fill()).rejects.toThrow('answered 200, feature_not_enabled');
+    await arrivesInFull(b);
+    await arrivesInFull(slack);
+  });
+
+  it.each(['okta', 'github'])('a next link of %s to another host is not followed', async (name) => {
+    const b = await behind(name);
+    b.vendor.fail({ status: 200, headers: { Link: '<https://evil.example/?after=x>; rel="next"' }, body: [] });
+    await expect(b.source.fill()).rejects.toThrow('the next page of');
+    expect(b.source.shipped).toEqual([]);
+    await arrivesInFull(b);
+  });
+
+  it.each(['slack', 'cloudflare'])('a cursor of %s that does not move ends the walk', async (name) => {
+    const b = await behind(name, { events: 0 });
+    const stuck = { entries: [], result: [], success: true, response_metadata: { next_cursor: 'same' } };
+    const answer = { status: 200, body: { ...stuck, result_info: { cursors: { after: 'same' } } } };
+    b.vendor.fail(...Array.from({ length: 20 }, () => answer));
+    await b.source.poll();
+    expect(b.vendor.requests.length).toBeLessThan(10);
+  });
+});
+
+describe('what a vendor is asked', () => {
+  it('Okta: everything after empty pages, and one request a poll when there is nothing new', async () => {
+    const b = await behind('okta', { emptyPages: 0.4, events: 60 });
+    await arrivesInFull(b);
+    const calm = await behind('okta', { emptyPages: 0, events: 5 });
+    for (let polls = 0; polls < 4; polls++) await calm.source.poll();
+    expect(calm.vendor.requests.map(({ query }) => Object.keys(query))).toEqual([
+      ['since', 'sortOrder', 'limit'],
+      ...Array.from({ length: 3 }, () => ['sortOrder', 'limit', 'after']),
+    ]);
+  });
+
+  it('Slack: both bounds with every cursor', async () => {
+    const b = await behind('slack');
+    await arrivesInFull(b);
+    expect(b.vendor.requests.some(({ query }) => query['cursor'] !== undefined)).toBe(true);
+    for (const { query } of b.vendor.requests) expect(query).toMatchObject({ oldest: /^\d+$/, latest: /^\d+$/ });
+  });
+
+  it('Auth0: one log by search, all others by checkpoint alone', async () => {
+    const b = await behind('auth0');
+    await arrivesInFull(b);
+    const [token, search, ...rest] = b.vendor.requests.map(({ query }) => Object.keys(query));
+    expect([token, search]).toEqual([[], ['q', 'sort', 'per_page']]);
+    expect(rest.every((names) => names.join() === 'from,take')).toBe(true);
+  });
+
+  it('1Password: the cursor alone, also that of the last page', async () => {
+    const b = await behind('onepassword');
+    await arrivesInFull(b);
+    const [first, ...rest] = b.vendor.requests.map(({ body }) => Object.keys(body as object));
+    expect(first).toEqual(['limit', 'start_time']);
+    expect(rest.length).toBeGreaterThan(3);
+    expect(rest.every((names) => names.join() === 'cursor')).toBe(true);
+  });
+
+  it('GitHub and Cloudflare: ascending, GitHub in whole seconds, with Git', async () => {
+    const github = await behind('github');
+    await arrivesInFull(github);
+    expect(github.vendor.requests[0]?.query).toEqual({
+      phrase: expect.stringMatching(/^created:>=2026-03-01T11:59:59Z$/),
+      include: 'all',
+      order: 'asc',
+      per_page: '10',
+    });
+    expect(github.vendor.requests[0]?.headers).toMatchObject({
+      accept: 'application/vnd.github+json',
+      'x-github-api-version': '2022-11-28',
+      'user-agent': 'flicker',
+    });
+    const cloudflare = await behind('cloudflare');
+    await arrivesInFull(cloudflare);
+    for (const { query } of cloudflare.vendor.requests)
+      expect(query).toMatchObject({ since: /Z$/, before: /Z$/, direction: 'asc' });
+  });
+
+  it.each([
+    ['onepassword', 600],
+    ['cloudflare', 1200],
+  ])('%s: counted, where its answers do not say what remains, over restarts too', async (name, allowed) => {
+    const b = await behind(name);
+    const remaining = () => Reflect.get(b.source.position, 'rate');
+    await b.source.fill();
+    expect(remaining()).toMatchObject({ remaining: allowed - 1 });
+    await b.source.restart();
+    await b.source.fill();
+    expect(remaining()).toMatchObject({ remaining: allowed - 2 });
+    b.advance(5 * MINUTE);
+    await b.source.fill();
+    expect(remaining()).toMatchObject({ remaining: allowed - 1 });
+  });
+});
+
+describe('the limits of what a vendor keeps', () => {
+  it.each(['okta', 'github', 'google_workspace', 'cloudflare', 'onepassword', 'slack', 'auth0'])(
+    '%s: "beginning" asks for nothing older, and is not refused',
+    async (name) => {
+      const b = await behind(name, { events: 5 }, { start_from: 'beginning' });
+      for (let fills = 0; fills < 3; fills++) await b.source.fill();
+      expect(new Set(b.statuses)).toEqual(new Set([200]));
+    },
+  );
+
+  it('being away for longer than that is a gap', async () => {
+    const b = await behind('cloudflare', { events: 5 });
+    await arrivesInFull(b);
+    b.advance(600 * DAY);
+    await b.source.restart();
+    await b.source.fill();
+    expect(gaps(b)).toEqual([expect.objectContaining({ fields: expect.objectContaining({ source: 'api' }) })]);
+  });
+});
