@@ -37,9 +37,10 @@ export function createDockerSource(
   const entries: Entries = new Map();
   /** Ended containers whose log was read to its end: what told that they have not run since. */
   const finished = new Map<string, string>();
+  const terminals = new Map<string, boolean>();
   const missingSince = new Map<string, number>();
   const problems = new Set<string>();
-  let dropped: string[] = [];
+  const dropped: string[] = [];
   let queue: Container[] = [];
   let open: ContainerLog | undefined;
 
@@ -84,7 +85,7 @@ export function createDockerSource(
       const since = missingSince.get(id) ?? now;
       missingSince.set(id, since);
       if (now - since < FORGET_MS) continue;
-      for (const known of [entries, finished, missingSince]) known.delete(id);
+      for (const known of [entries, finished, terminals, missingSince]) known.delete(id);
       keys.push(keyOf(id));
     }
     return Object.fromEntries(keys.map((key) => [key, null]));
@@ -103,15 +104,18 @@ export function createDockerSource(
 
   /** Asks for what a container wrote since the last time; undefined when that is nothing for sure. */
   async function openLog(container: Container, signal: AbortSignal): Promise<ContainerLog | undefined> {
-    const entry = entries.get(container.id);
-    const details = await daemon().inspect(container.id, signal);
+    const { id, running } = container;
+    const entry = entries.get(id);
+    const details = running && terminals.has(id) ? undefined : await daemon().inspect(id, signal);
+    if (details) terminals.set(id, details.tty);
+    const tty = terminals.get(id);
     // Nothing is written to the log of a container that has ended, until it starts again.
-    const life = container.running ? undefined : details?.life;
-    if (!entry || !details || (life !== undefined && finished.get(container.id) === life)) return undefined;
-    const opened = await ContainerLog.open(daemon(), { container, entry, tty: details.tty, shaping, context }, signal);
+    const life = running ? undefined : details?.life;
+    if (!entry || tty === undefined || (life !== undefined && finished.get(id) === life)) return undefined;
+    const opened = await ContainerLog.open(daemon(), { container, entry, tty, shaping, context }, signal);
     opened?.whenRead(() => {
-      if (life === undefined) finished.delete(container.id);
-      else finished.set(container.id, life);
+      if (life === undefined) finished.delete(id);
+      else finished.set(id, life);
     });
     return opened;
   }

@@ -40,6 +40,8 @@ export class ContainerLog {
   private constructor(
     private readonly reading: Reading,
     private readonly chunks: AsyncIterator<Buffer>,
+    /** When it was asked for: what was written later may be missing. */
+    private readonly askedAt: number,
   ) {
     const { entry, tty, shaping } = reading;
     const cut = Object.keys(entry.streams).filter((stream) => entry.streams[stream]?.continued);
@@ -52,8 +54,9 @@ export class ContainerLog {
 
   /** @returns undefined when the container is gone */
   static async open(engine: Engine, reading: Reading, signal: AbortSignal): Promise<ContainerLog | undefined> {
+    const askedAt = reading.context.clock.now();
     const chunks = await engine.logs(reading.container.id, sinceOf(reading.entry.ts, SLACK_S), signal);
-    return chunks && new ContainerLog(reading, chunks);
+    return chunks && new ContainerLog(reading, chunks, askedAt);
   }
 
   get container(): Container {
@@ -78,7 +81,7 @@ export class ContainerLog {
       this.entries = this.decode(value);
     }
     const { grouping } = this.reading.shaping;
-    const old = this.reading.context.clock.now() - (grouping?.timeoutMs ?? PART_TIMEOUT_MS);
+    const old = this.askedAt - (grouping?.timeoutMs ?? PART_TIMEOUT_MS);
     this.joiner.flush(({ end }) => Date.parse(end.ts) <= old);
     if (!this.ship(builder)) return 'refused';
     if (!this.joiner.waits) this.onRead();

@@ -1,6 +1,5 @@
 import { startDocker, type Docker } from '../../../../../dev/vendors/docker';
 import { flickerConfig, type FlickerConfigInput } from '../../../../../contract/flicker';
-import type { LogFields } from '../../../../../runtime/core/log';
 import { BatchBuilder } from '../../../../../runtime/flicker/batch';
 import { createFlickerMetrics } from '../../../../../runtime/flicker/metrics';
 import { SourceError, type Source } from '../../../../../runtime/flicker/source';
@@ -57,7 +56,7 @@ export class Harness {
   async start(state: FlickerState = this.state, env: Record<string, string> = {}): Promise<void> {
     await this.source?.close();
     this.state = structuredClone(state);
-    const log = (_event: string, _message: string, _fields?: LogFields) => {};
+    const log = () => {};
     const socket = env.DOCKER_HOST === undefined ? { socket_path: this.docker.socket } : {};
     const [config] = flickerConfig('final').parse({
       docker_containers: [{ ...socket, ...this.config }],

@@ -34,6 +34,7 @@ export class Harness {
   batchEvents = 1000;
   batchBytes = 1024 ** 2;
   nodeId = 'node/a';
+  includeId = true;
   private source: Source | undefined;
 
   constructor(readonly config: { readonly path?: string } & Record<string, unknown> = {}) {}
@@ -63,7 +64,7 @@ export class Harness {
       log: logger,
       metrics: this.metrics,
       nodeId: this.nodeId,
-      includeId: true,
+      includeId: this.includeId,
     });
     const change = await this.source.start(this.state, new AbortController().signal);
     this.state.sources.logs ??= {
