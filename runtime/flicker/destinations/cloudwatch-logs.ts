@@ -3,7 +3,7 @@ import type { DestinationConfig } from '../../../contract/flicker';
 import type { Clock } from '../../core/clock';
 import type { Records } from '../batch';
 import type { Answer, Destination, Refusal } from '../destination';
-import { acceptedBut, sendChunks, type ChunkAnswer, type Item } from './aws-chunks';
+import { acceptedBut, sendChunks, type ChunkAnswer, type Item } from './chunks';
 import { answerOfFailure, awsFailure, limited } from './aws-request';
 import { decode } from './record';
 

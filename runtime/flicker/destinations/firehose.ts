@@ -1,8 +1,9 @@
 import type { FirehoseClient } from '@aws-sdk/client-firehose';
 import type { DestinationConfig } from '../../../contract/flicker';
 import type { Destination } from '../destination';
-import { sendChunks, settledBy, type Item } from './aws-chunks';
+import { settledBy } from './aws-chunks';
 import { answerOfFailure, awsFailure, limited } from './aws-request';
+import { sendChunks, type Item } from './chunks';
 
 type Config = Extract<DestinationConfig, { type: 'firehose' }>;
 

@@ -1,9 +1,16 @@
 import { STATUS_CODES } from 'node:http';
 import { retryAfterMs } from '../../core/retry';
 import type { Answer } from '../destination';
+import type { Reply } from './http-request';
 
 /** Server errors after which the receiver may have kept the events all the same. */
 const conclusive = new Set([501, 503, 505]);
+
+/** What a reply means for the events of the request, when its status tells all. */
+export function answerOfReply(reply: Reply, now: number): Answer {
+  if (reply.kind === 'failed') return { kind: 'retry', reason: reply.reason, uncertain: reply.uncertain };
+  return answerOfStatus(reply.status, reply.retryAfter, now);
+}
 
 /** What an HTTP status means for the events of the request. */
 export function answerOfStatus(status: number, retryAfter: string | undefined, now: number): Answer {

@@ -3,13 +3,19 @@ import type { AwsClients } from '../../core/aws-clients';
 import type { Clock } from '../../core/clock';
 import type { Destination } from '../destination';
 import { createCloudWatchLogsDestination } from './cloudwatch-logs';
+import { createDatadogDestination } from './datadog';
+import { createElasticsearchDestination } from './elasticsearch';
 import { createFileDestination } from './file';
 import { createFirehoseDestination } from './firehose';
 import { createHttpDestination } from './http';
 import { createKinesisDestination } from './kinesis';
+import { createLokiDestination } from './loki';
+import { createOtlpDestination } from './otlp';
 import { createS3Destination } from './s3';
+import { createSplunkHecDestination } from './splunk-hec';
 import { createSqsDestination } from './sqs';
 import { createStdoutDestination } from './stdout';
+import { createSyslogDestination } from './syslog';
 
 /** What destinations are made with. */
 export interface DestinationContext extends AwsClients {
@@ -27,6 +33,19 @@ export async function createDestination(config: DestinationConfig, context: Dest
   switch (config.type) {
     case 'http':
       return createHttpDestination(config, context.clock);
+    case 'syslog':
+      return createSyslogDestination(config, context.clock);
+    case 'elasticsearch':
+    case 'opensearch':
+      return createElasticsearchDestination(config, context.clock);
+    case 'loki':
+      return createLokiDestination(config, context.clock);
+    case 'otlp':
+      return createOtlpDestination(config, context.clock);
+    case 'splunk_hec':
+      return createSplunkHecDestination(config, context.clock);
+    case 'datadog':
+      return createDatadogDestination(config, context.clock);
     case 's3':
       return createS3Destination(config, await context.s3(config.region), context.clusterId);
     case 'file':

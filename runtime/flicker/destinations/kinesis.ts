@@ -3,8 +3,9 @@ import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import { parseStreamArn, type DestinationConfig } from '../../../contract/flicker';
 import type { Records } from '../batch';
 import type { Destination } from '../destination';
-import { sendChunks, settledBy, type Item } from './aws-chunks';
+import { settledBy } from './aws-chunks';
 import { answerOfFailure, awsFailure, limited } from './aws-request';
+import { sendChunks, type Item } from './chunks';
 import { decode } from './record';
 
 type Config = Extract<DestinationConfig, { type: 'kinesis' }>;

@@ -1,11 +1,17 @@
-import type { RecordExtra, Records } from '../batch';
+import type { Records } from '../batch';
 
 /** An event as the source put it into a batch. */
-export interface ShippedRecord extends RecordExtra {
+export interface ShippedRecord {
   readonly path: string;
   readonly line: string;
   /** The same whenever the event is read again. */
   readonly id?: string;
+  /** The event's own time: RFC 3339, up to nanoseconds. */
+  readonly time?: string;
+  /** By their OpenTelemetry names. */
+  readonly attributes?: Readonly<Record<string, string>>;
+  /** The object that the line holds. */
+  readonly fields?: Readonly<Record<string, unknown>>;
 }
 
 /** One record of a batch, decoded: for destinations whose requests have a shape of their own. */

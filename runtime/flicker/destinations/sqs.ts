@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { BatchResultErrorEntry, SQSClient } from '@aws-sdk/client-sqs';
 import { isFifoQueue, type DestinationConfig } from '../../../contract/flicker';
 import type { Destination } from '../destination';
-import { sendChunks, type ChunkAnswer, type Item } from './aws-chunks';
+import { sendChunks, type ChunkAnswer, type Item } from './chunks';
 import { answerOfFailure, awsFailure, isThrottling, limited } from './aws-request';
 import { decode } from './record';
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { awsClients } from '../../../../runtime/core/aws-clients';
 import { BatchBuilder, type Records } from '../../../../runtime/flicker/batch';
 import { createDestination } from '../../../../runtime/flicker/destinations';
-import { acceptedBut, chunked, sendChunks, type Item } from '../../../../runtime/flicker/destinations/aws-chunks';
+import { acceptedBut, chunked, sendChunks, type Item } from '../../../../runtime/flicker/destinations/chunks';
 import { recordingLog } from '../delivery/support';
 import { context, destinationConfig, listen, never, shipment } from './support';
 

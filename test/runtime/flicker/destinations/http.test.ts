@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { readFileSync } from 'node:fs';
 import { createServer as createTcpServer } from 'node:net';
@@ -7,47 +7,11 @@ import type { TLSSocket } from 'node:tls';
 import { gunzipSync } from 'node:zlib';
 import type { Answer, Destination } from '../../../../runtime/flicker/destination';
 import { createDestination } from '../../../../runtime/flicker/destinations';
+import { closeAll, closers, receiver, serve } from './receiver';
 import { context, destinationConfig, listen, never, records, shipment } from './support';
 
-interface Received {
-  readonly method: string | undefined;
-  readonly url: string | undefined;
-  readonly headers: IncomingMessage['headers'];
-  readonly body: Buffer;
-  readonly port: number | undefined;
-}
-
 const tls = (name: string) => join(__dirname, '../../../fixtures/tls', name);
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close();
-});
-
-/** A receiver that reads each request and answers as told. */
-async function receiver(answer: (response: ServerResponse, request: Received) => void, make = createServer) {
-  const received: Received[] = [];
-  const server = make((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const { method, url, headers, socket } = request;
-      const got = { method, url, headers, body: Buffer.concat(chunks), port: socket.remotePort };
-      received.push(got);
-      answer(response, got);
-    });
-  });
-  const port = await serve(server);
-  return { received, port, url: `http://127.0.0.1:${port}/logs?team=a`, server };
-}
-
-async function serve(server: Server): Promise<number> {
-  const port = await listen(server);
-  closers.push(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return port;
-}
+afterEach(closeAll);
 
 async function http(settings: object): Promise<Destination> {
   const destination = await createDestination(destinationConfig({ type: 'http', ...settings }), context);
@@ -99,6 +63,11 @@ describe('the request', () => {
     ['a header value with a line break', { api_key: 'secret\n' }, /header "authorization".*line break/],
     ['a header that frames the request', { headers: { 'Content-Length': '3' } }, /"content-length".*remove it/],
     ['credentials in the endpoint', { endpoint: 'http://ann:secret@127.0.0.1/' }, /move them to basic/],
+    [
+      'an authority that is none',
+      { tls: { ca_cert_path: __filename } },
+      /http\.test\.ts is no certificate.*expected PEM files/,
+    ],
     [
       'a certificate that is not there',
       { tls: { cert_path: '/no/cert', key_path: '/no/key' } },

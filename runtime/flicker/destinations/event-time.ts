@@ -1,0 +1,25 @@
+import type { Clock } from '../../core/clock';
+import type { Records } from '../batch';
+
+/** Nanoseconds since the epoch of an RFC 3339 time; undefined when it cannot be read. */
+export function nanoseconds(time: string): bigint | undefined {
+  const ms = Date.parse(time);
+  if (Number.isNaN(ms)) return undefined;
+  const fraction = /[.,](\d+)/.exec(time)?.[1] ?? '';
+  return BigInt(Math.floor(ms / 1000)) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, '0'));
+}
+
+/**
+ * The time of records that have none of their own: that of the first attempt. The same records get the same time when they
+ * are sent again, for receivers that know a repeated event by it.
+ */
+export function attemptTimes(clock: Clock): (records: Records) => number {
+  const times = new WeakMap<Records, number>();
+  return (records) => {
+    const known = times.get(records);
+    if (known !== undefined) return known;
+    const now = clock.now();
+    times.set(records, now);
+    return now;
+  };
+}
