@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { startControlPlane } from '../dev/kube/control-plane';
-import type { KubeApi } from '../dev/kube/api';
+import { establish } from '../dev/kube/definitions';
 
 const folder = join(__dirname, '../test/fixtures/kubernetes');
 
@@ -47,9 +47,6 @@ const definition = z.looseObject({
   spec: z.record(z.string(), json),
 });
 type Definition = z.output<typeof definition>;
-const withConditions = z.object({
-  status: z.object({ conditions: z.array(z.object({ type: z.string(), status: z.string() })) }),
-});
 const gvk = z.array(z.object({ group: z.string(), version: z.string(), kind: z.string() }));
 
 const isObject = (value: Json | undefined): value is JsonObject =>
@@ -76,20 +73,6 @@ function readDefinitions(): Definition[] {
       return { apiVersion, kind, metadata: { name: metadata.name }, spec: bare };
     });
   });
-}
-
-async function establish(api: KubeApi, all: readonly Definition[]): Promise<void> {
-  for (const one of all) {
-    const { status, body } = await api.apply(one, { dryRun: false });
-    if (status >= 300) throw new Error(`${one.metadata.name}: ${status} ${JSON.stringify(body)}`);
-  }
-  for (const one of all) {
-    const established = async () =>
-      withConditions
-        .safeParse(await api.get(one))
-        .data?.status.conditions.some(({ type, status }) => type === 'Established' && status === 'True') ?? false;
-    while (!(await established())) await sleep(100);
-  }
 }
 
 /** Keys of OpenAPI that say something about a value to a JSON Schema validator. */

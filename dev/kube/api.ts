@@ -62,9 +62,10 @@ export class KubeApi {
   /** The path of an object, by what the API server says of its kind. */
   async pathOf({ apiVersion, kind, metadata }: KubeObject): Promise<string> {
     const group = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-    const known = this.groups.get(group) ?? resources.parse((await this.request('GET', group)).body);
-    this.groups.set(group, known);
-    const resource = known.resources.find((candidate) => candidate.kind === kind && !candidate.name.includes('/'));
+    const find = () =>
+      this.groups.get(group)?.resources.find(({ name, kind: found }) => found === kind && !name.includes('/'));
+    if (!find()) this.groups.set(group, resources.parse((await this.request('GET', group)).body));
+    const resource = find();
     if (!resource) throw new Error(`the API server knows no ${kind} in ${apiVersion}`);
     const namespace = resource.namespaced ? `/namespaces/${metadata.namespace ?? 'default'}` : '';
     return `${group}${namespace}/${resource.name}/${metadata.name}`;

@@ -44,6 +44,8 @@ export class LogShipperChart extends Chart {
   readonly registryFile: string;
   /** Name of Deployment or DaemonSet, and of the service account. */
   readonly name: string;
+  /** Whether the config has `ha`. */
+  readonly highlyAvailable: boolean;
   private readonly config: FlickerConfig;
 
   /** @throws Error when props contradict each other or the config is not valid */
@@ -52,6 +54,7 @@ export class LogShipperChart extends Chart {
     const labels = programLabels(FLICKER, name);
     super(scope, id, { namespace, disableResourceNameHashes: true });
     this.config = checkChart(this.node.path, { ...props, name, namespace, stage, shipperName });
+    this.highlyAvailable = Boolean(this.config.ha);
     this.name = name;
     this.podLabels = labels;
     const key = props.registryKey ?? registryLayout(FLICKER, stage, shipperName).key;

@@ -13,16 +13,21 @@ import { asManifests, type Manifest } from './manifests';
 
 export const IMAGE = '123456789012.dkr.ecr.eu-central-1.amazonaws.com/flicker:0.1.0';
 
-/** A chart with the least props, and these. */
-export function chartWith(change: Partial<LogShipperChartProps> = {}, id = 'okta', app = new App()): LogShipperChart {
-  return new LogShipperChart(app, id, {
+/** The least props, and these. */
+export function chartProps(change: Partial<LogShipperChartProps> = {}): LogShipperChartProps {
+  return {
     config: plainConfig(),
     code: ContainerCode.image(IMAGE),
     identity: AwsIdentity.podIdentity(),
     registryBucket: 'company-state',
     region: 'eu-central-1',
     ...change,
-  });
+  };
+}
+
+/** A chart with the least props, and these. */
+export function chartWith(change: Partial<LogShipperChartProps> = {}, id = 'okta', app = new App()): LogShipperChart {
+  return new LogShipperChart(app, id, chartProps(change));
 }
 
 export const nodeConfig: FlickerConfigInput = {
@@ -43,30 +48,33 @@ export function cloudRunChart(app = new App()): CloudRunLogShipper {
   });
 }
 
-/** Every shape that charts have. Each is a namespace of its own. */
+/** Every shape that the chart of a shipper has, each in a namespace of its own. */
+export const shipperShapes: Readonly<Record<string, Partial<LogShipperChartProps>>> = {
+  single: {
+    namespace: 'single',
+    identity: AwsIdentity.irsa('arn:aws:iam::123456789012:role/flicker'),
+    secrets: { OKTA_API_TOKEN: { name: 'okta', key: 'token' } },
+    environment: { COMPANY: 'company' },
+    monitoring: { labels: { release: 'prometheus' } },
+  },
+  standby: { namespace: 'standby', config: plainConfig({ ha: true }), monitoring: {} },
+  bundle: {
+    namespace: 'bundle',
+    code: ContainerCode.bundle({ url: 's3://company-assets/flicker.mjs', sha256: 'a'.repeat(64) }),
+    identity: AwsIdentity.staticCredentials({ secretName: 'aws-credentials' }),
+    endpointUrl: 'http://minio.storage.svc:9000',
+    s3ForcePathStyle: true,
+    egress: [NetworkEdge.addresses(['10.0.0.0/8'], { ports: [514], protocol: 'UDP' })],
+    imagePullSecrets: ['registry'],
+    nodeSelector: { 'kubernetes.io/arch': 'arm64' },
+    tolerations: [{ key: 'logs', value: 'true', effect: 'NoSchedule' }],
+  },
+  nodes: { namespace: 'nodes', config: nodeConfig, nodeLogs: true, monitoring: {} },
+};
+
+/** Every chart. */
 export const shapes: Readonly<Record<string, () => Chart>> = {
-  single: () =>
-    chartWith({
-      namespace: 'single',
-      identity: AwsIdentity.irsa('arn:aws:iam::123456789012:role/flicker'),
-      secrets: { OKTA_API_TOKEN: { name: 'okta', key: 'token' } },
-      environment: { COMPANY: 'company' },
-      monitoring: { labels: { release: 'prometheus' } },
-    }),
-  standby: () => chartWith({ namespace: 'standby', config: plainConfig({ ha: true }), monitoring: {} }),
-  bundle: () =>
-    chartWith({
-      namespace: 'bundle',
-      code: ContainerCode.bundle({ url: 's3://company-assets/flicker.mjs', sha256: 'a'.repeat(64) }),
-      identity: AwsIdentity.staticCredentials({ secretName: 'aws-credentials' }),
-      endpointUrl: 'http://minio.storage.svc:9000',
-      s3ForcePathStyle: true,
-      egress: [NetworkEdge.addresses(['10.0.0.0/8'], { ports: [514], protocol: 'UDP' })],
-      imagePullSecrets: ['registry'],
-      nodeSelector: { 'kubernetes.io/arch': 'arm64' },
-      tolerations: [{ key: 'logs', value: 'true', effect: 'NoSchedule' }],
-    }),
-  nodes: () => chartWith({ namespace: 'nodes', config: nodeConfig, nodeLogs: true, monitoring: {} }),
+  ...Object.fromEntries(Object.entries(shipperShapes).map(([name, props]) => [name, () => chartWith(props)])),
   cloudRun: () => cloudRunChart(),
 };
 

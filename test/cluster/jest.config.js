@@ -1,0 +1,8 @@
+/** The tests that need programs of Kubernetes: npm run test:cluster. */
+module.exports = {
+  ...require('../../jest.config.js'),
+  rootDir: '../..',
+  testMatch: ['<rootDir>/test/cluster/**/*.cluster.ts'],
+  testTimeout: 60_000,
+  maxWorkers: 1,
+};
