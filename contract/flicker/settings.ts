@@ -26,6 +26,12 @@ export const flickerSettings = {
     describe:
       'Whose registry it is; start is refused on the registry of another. By default the stored one is adopted.',
   },
+  ha: {
+    env: 'FLICKER_HA',
+    flag: '--ha',
+    describe:
+      'Stand by when another instance holds the registry, with the timing of the config, or its profile default.',
+  },
   nodeId: {
     env: 'FLICKER_NODE_ID',
     flag: '--node-id <id>',
@@ -60,15 +66,18 @@ export const flickerExit = { ok: 0, failed: 1, usage: 2, fenced: 3 } as const;
 
 const flagText = z.union([z.boolean(), z.enum(['true', 'false', '1', '0'])], { error: 'expected true or false' });
 
+const isTrue = (value: boolean | string) => value === true || value === 'true' || value === '1';
+
 /** The process settings, from variables and flags (texts) or from code (values). The config is parsed apart. */
 export const flickerProcessSchema = strictObject({
-  track: flagText.default(false).transform((value) => value === true || value === 'true' || value === '1'),
+  track: flagText.default(false).transform(isTrue),
   registryFile: z
     .string()
     .regex(/^(?!s3:\/\/)|^s3:\/\/[^/]+\/./, { error: 'expected s3://bucket/key or a path' })
     .min(1)
     .default('.flicker-registry.json'),
   clusterId: z.string().min(1).optional(),
+  ha: flagText.optional().transform((value) => (value === undefined ? undefined : isTrue(value))),
   nodeId: z.string().min(1).optional(),
   port: z.coerce.number().int().min(0).max(65_535).default(8080),
   host: z.string().min(1).default('0.0.0.0'),

@@ -1,28 +1,15 @@
-import type { S3Client } from '@aws-sdk/client-s3';
-import { layoutOfKey } from '../../contract/registry';
-import type { Logger } from '../../runtime/core/log';
 import { parseDocument, serializeDocument } from '../../runtime/registry/format';
-import { createS3Store } from '../../runtime/registry/s3-store';
-import type { ObjectStore } from '../../runtime/registry/store';
-import { createSimClient, type Transport } from './client';
 import { Invariants, type WorldFigures } from './invariants';
 import { deliver, type Delivery, type Fate, type Network } from './network';
 import { startProgram, type Positions, type Program, type SendAnswer } from './program';
 import { seededRandom } from './random';
-import { errorAnswer, SimS3, type S3Request } from './s3';
+import { SimS3 } from './s3';
+import { loggerTo, SIM_KEY as KEY, type Sabotage } from './sabotage';
+import { slots, storeOf, warm } from './slots';
 import { SimProcess, VirtualTime } from './time';
 
-const BUCKET = 'state';
-const KEY = 'program/test/sim-registry.json';
 const TROUBLE_MS = 45_000;
 const CALM_MS = 300_000;
-
-/** Ways to break the parts from outside; what ships knows none of them. */
-export interface Sabotage {
-  readonly request?: (request: S3Request) => S3Request;
-  readonly store?: (store: ObjectStore) => ObjectStore;
-  readonly saved?: (acknowledged: Positions, sent: Positions) => Positions;
-}
 
 export interface SimulationResult {
   readonly seed: number;
@@ -47,29 +34,6 @@ interface Instance {
   readonly process: SimProcess;
   readonly program: Program;
 }
-
-/** Clients are dear to make and keep nothing: a slot's serves whichever process lives in it, simulation after simulation. */
-interface Slot {
-  readonly client: S3Client;
-  transport: Transport;
-}
-const slots: readonly Slot[] = Array.from({ length: 4 }, () => {
-  const slot: Slot = {
-    client: createSimClient((request, signal) => slot.transport(request, signal)),
-    transport: () => Promise.reject(new Error('nobody lives here')),
-  };
-  return slot;
-});
-
-/** The first request of a client reads its configuration from disk, in real time: it is made before any simulation. */
-const warm = Promise.all(
-  slots.map(async (slot) => {
-    slot.transport = () => Promise.resolve(errorAnswer(404, 'NoSuchKey'));
-    const store = await createS3Store({ client: slot.client, bucket: BUCKET, layout: layoutOfKey(KEY) });
-    const { signal } = new AbortController();
-    await Promise.all([store.read(signal), store.write(new Uint8Array(), { ifNoneMatch: '*' }, signal)]);
-  }),
-);
 
 /** Plays one schedule of kills, pauses, takeovers and network trouble. The same seed plays the same one. */
 export async function simulate(seed: number, sabotage: Sabotage = {}, traced = false): Promise<SimulationResult> {
@@ -116,7 +80,7 @@ export async function simulate(seed: number, sabotage: Sabotage = {}, traced = f
       if (request.method === 'PUT') world.sending(process.name);
       return deliver(delivery, process, request, signal);
     };
-    const store = await createS3Store({ client: slot.client, bucket: BUCKET, layout: layoutOfKey(KEY) });
+    const store = await storeOf(slot);
     const program = startProgram({
       process,
       store: sabotage.store?.(store) ?? store,
@@ -210,9 +174,4 @@ export async function simulate(seed: number, sabotage: Sabotage = {}, traced = f
   world.finish(sources);
   for (const { process } of living()) process.kill();
   return { seed, violations: world.violations, trace, figures: { ...counts, ...world.figures, fates: network.met } };
-}
-
-function loggerTo(note: (text: string) => void): Logger {
-  const line = (_event: string, message: string) => note(message);
-  return { debug: line, info: line, warn: line, error: line };
 }

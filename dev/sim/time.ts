@@ -63,16 +63,36 @@ export class SimProcess {
   alive = true;
   #pausedUntil = 0;
   readonly clock: Clock;
+  /** Added to the wall clock by who sets it. */
+  #wallOffset = 0;
+  /** How long the machine was suspended: its monotonic clock stood still. */
+  #suspended = 0;
 
   constructor(
     readonly time: VirtualTime,
     readonly name: string,
+    /** How fast its clocks run: 1.01 gains 1 %. */
+    readonly rate = 1,
   ) {
     this.clock = {
-      now: () => START + time.now,
-      monotonic: () => time.now,
-      sleep: (ms, signal) => this.#sleep(ms, signal),
+      now: () => START + time.now * rate + this.#wallOffset,
+      monotonic: () => time.now * rate - this.#suspended,
+      // Whole milliseconds: fractions would round to no time at all.
+      sleep: (ms, signal) => this.#sleep(Math.ceil(ms / rate), signal),
     };
+  }
+
+  /** Sets the wall clock forward or back. */
+  jump(ms: number): void {
+    // A machine that is suspended and whose clock is set back within the same seconds has no clock at all.
+    if (this.#suspended === 0) this.#wallOffset += ms;
+  }
+
+  /** A pause that its monotonic clock does not count. */
+  suspend(ms: number): void {
+    if (this.paused || this.#wallOffset !== 0) return;
+    this.pause(ms);
+    this.#suspended += ms * this.rate;
   }
 
   kill(): void {

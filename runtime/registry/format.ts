@@ -15,6 +15,8 @@ const lease = z.looseObject({
   state: z.enum(['held', 'released', 'closed']),
   ttlMs: count,
   renewMs: count,
+  /** The owner runs with standbys: it stops by itself before its lease is over. */
+  ha: z.boolean().optional(),
   /** Of a closed one: where the registry is now. */
   movedTo: z.string().optional(),
   /** The registry that this one was copied from, and the epoch that it was closed with. */

@@ -27,16 +27,22 @@ export function createLocalStore(file: string, clock: Clock): ObjectStore {
     }
   };
 
+  const read = async (): Promise<ReadReply> => {
+    try {
+      const found = await current();
+      return found ? { kind: 'found', ...found } : { kind: 'missing' };
+    } catch (error) {
+      return failureOf(error);
+    }
+  };
+
   return {
     location: path,
+    read,
 
-    async read(): Promise<ReadReply> {
-      try {
-        const found = await current();
-        return found ? { kind: 'found', ...found } : { kind: 'missing' };
-      } catch (error) {
-        return failureOf(error);
-      }
+    async readUnless(etag) {
+      const reply = await read();
+      return reply.kind === 'found' && reply.etag === etag ? { kind: 'unchanged' } : reply;
     },
 
     async write(body, condition, signal): Promise<WriteReply> {

@@ -5,7 +5,7 @@ import type { Logger } from '../core/log';
 import { describeLeaseEnd, type LeaseEnd } from './errors';
 import { parseDocument, serializeDocument, type Lease, type RegistryDocument, type State } from './format';
 import type { ObjectStore } from './store';
-import { withTimeout, type RegistryTiming } from './timing';
+import { ageOf, momentOf, withTimeout, type Moment, type RegistryTiming } from './timing';
 
 /** What a lease needs from the world. */
 export interface LeaseContext {
@@ -15,12 +15,19 @@ export interface LeaseContext {
   /** From 0 up to 1: jitter. */
   readonly random: () => number;
   readonly timing: RegistryTiming;
+  /**
+   * With standbys: all work must have stopped when the last good save was started this long ago.
+   * @default never, a holder without standbys goes on
+   */
+  readonly deadlineMs?: number;
 }
 
 /** The version of the object that the lease was won with. */
 export interface HeldVersion {
   readonly document: RegistryDocument;
   readonly etag: string;
+  /** When the write that won it was started. */
+  readonly renewed: Moment;
 }
 
 export type SaveOutcome =
@@ -28,6 +35,9 @@ export type SaveOutcome =
   /** Not known to be saved: everything in the snapshot still counts as unsaved. */
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'ended'; readonly end: LeaseEnd };
+
+/** How often a deadline is looked at, for clocks that jump. */
+const DEADLINE_TICK_MS = 500;
 
 interface Patience {
   readonly attempts: number;
@@ -59,6 +69,11 @@ export class Registry {
   /** A write was sent whose fate only a read can tell. */
   #unsettled = false;
   #released = false;
+  /** When the last write that is known to have landed was started, and the last one that was sent. */
+  #renewed: Moment;
+  #putStarted: Moment;
+  /** Aborts what is under way when the lease ends. */
+  readonly #over = new AbortController();
   #conflicts = 0;
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -74,14 +89,29 @@ export class Registry {
     this.epoch = document.lease.epoch;
     this.clusterId = document.clusterId;
     this.ended = new Promise((resolve) => (this.#resolveEnded = resolve));
+    this.#renewed = this.#putStarted = held.renewed;
+    if (context.deadlineMs !== undefined) void this.#watch(context.deadlineMs);
   }
 
   get location(): string {
     return this.#context.store.location;
   }
 
+  /**
+   * How the lease has ended. Looks at the clocks each time that it is asked, so that a process which was paused finds out
+   * before it begins anything.
+   */
   get end(): LeaseEnd | undefined {
+    const { deadlineMs } = this.#context;
+    if (!this.#end && deadlineMs !== undefined && this.renewedAgoMs >= deadlineMs) {
+      this.#endWith({ kind: 'expired', deadlineMs });
+    }
     return this.#end;
+  }
+
+  /** How long ago the last write that is known to have landed was started. */
+  get renewedAgoMs(): number {
+    return ageOf(this.#renewed, this.#context.clock);
   }
 
   /** Conditional writes that met another version or a concurrent request. */
@@ -105,6 +135,7 @@ export class Registry {
       const patience = { attempts: Infinity, attemptTimeoutMs: releaseAttemptTimeoutMs, signal };
       const outcome = await this.#write(snapshot, 'released', patience);
       this.#released = true;
+      this.#over.abort(new Error('the registry was released'));
       if (outcome.kind === 'saved') {
         this.#context.log.info(registryEvents.released, 'saved the last positions and released the registry', {
           epoch: this.epoch,
@@ -125,7 +156,8 @@ export class Registry {
     if (this.#released) throw new Error('the registry was released: nothing can be saved any more');
     let sent = false;
     for (let failures = 0; ;) {
-      if (this.#end) return { kind: 'ended', end: this.#end };
+      const { end } = this;
+      if (end) return { kind: 'ended', end };
       let reason: string | undefined;
       let pause = true;
       if (this.#unsettled) {
@@ -160,6 +192,7 @@ export class Registry {
             reason = reply.reason;
         }
       }
+      if (this.#end) continue; // it ended meanwhile, and what was under way was aborted
       failures++;
       if (failures >= patience.attempts || patience.signal?.aborted) return this.#failed(reason, failures);
       this.#context.log.warn(registryEvents.saveRetried, `save is tried again: ${reason}`, { failures });
@@ -180,8 +213,12 @@ export class Registry {
       state: { ...this.#carried, ...state },
     });
     this.#unsettled = true;
-    return await withTimeout(this.#context.clock, patience.attemptTimeoutMs, patience.signal, (signal) =>
-      this.#context.store.write(body, { ifMatch: this.#etag }, signal),
+    this.#putStarted = momentOf(this.#context.clock);
+    return await withTimeout(
+      this.#context.clock,
+      patience.attemptTimeoutMs,
+      [patience.signal, this.#over.signal],
+      (signal) => this.#context.store.write(body, { ifMatch: this.#etag }, signal),
     );
   }
 
@@ -189,8 +226,11 @@ export class Registry {
   async #settle(
     patience: Patience,
   ): Promise<{ kind: 'own'; seq: number } | { kind: 'ended' } | { kind: 'failed'; reason: string }> {
-    const reply = await withTimeout(this.#context.clock, patience.attemptTimeoutMs, patience.signal, (signal) =>
-      this.#context.store.read(signal),
+    const reply = await withTimeout(
+      this.#context.clock,
+      patience.attemptTimeoutMs,
+      [patience.signal, this.#over.signal],
+      (signal) => this.#context.store.read(signal),
     );
     switch (reply.kind) {
       case 'denied':
@@ -218,14 +258,24 @@ export class Registry {
 
   #endWith(end: LeaseEnd): { kind: 'ended' } {
     this.#end = end;
-    const event = end.kind === 'fenced' ? registryEvents.fenced : registryEvents.lost;
+    this.#over.abort(new Error(describeLeaseEnd(end)));
+    const event = registryEvents[end.kind];
     const by = end.kind === 'fenced' ? { newOwner: end.by.owner, newHost: end.by.host, newEpoch: end.by.epoch } : {};
     this.#context.log.error(event, describeLeaseEnd(end), { epoch: this.epoch, ...by });
     this.#resolveEnded(end);
     return { kind: 'ended' };
   }
 
+  /** Ends the lease at its deadline, whatever else happens. */
+  async #watch(deadlineMs: number): Promise<void> {
+    while (!this.end && !this.#released) {
+      const left = Math.max(1, deadlineMs - this.renewedAgoMs);
+      await this.#context.clock.sleep(Math.min(left, DEADLINE_TICK_MS), this.#over.signal).catch(() => {}); // ended or released
+    }
+  }
+
   #saved(): SaveOutcome {
+    this.#renewed = this.#putStarted;
     this.#context.log.debug(registryEvents.saved, 'saved', { epoch: this.epoch, seq: this.#issued });
     return { kind: 'saved' };
   }

@@ -63,29 +63,41 @@ export async function createS3Store({ client, bucket, layout }: S3StoreOptions):
     }
   };
 
+  const get = async (abortSignal: AbortSignal, IfNoneMatch?: string): Promise<ReadReply | { kind: 'unchanged' }> => {
+    try {
+      const command = new GetObjectCommand({
+        Bucket: bucket,
+        Key: key,
+        ...(IfNoneMatch !== undefined && { IfNoneMatch }),
+      });
+      const answer = await client.send(command, { abortSignal });
+      const raw = (await answer.Body?.transformToByteArray()) ?? new Uint8Array();
+      if (raw[0] === '<'.charCodeAt(0)) return { kind: 'failed', reason: 'S3 answered 200 with an error as its body' };
+      if (answer.ETag === undefined) return { kind: 'failed', reason: 'S3 answered 200 without an ETag' };
+      if (answer.ContentLength !== undefined && answer.ContentLength !== raw.length) {
+        return { kind: 'failed', reason: `S3 sent ${raw.length} of ${answer.ContentLength} bytes` };
+      }
+      return { kind: 'found', body: unpack(raw), etag: answer.ETag };
+    } catch (error) {
+      const failure = failureOf(error, abortSignal);
+      if (failure.status === 304) return { kind: 'unchanged' };
+      if (failure.kind === 'denied') return await settleDenied(failure.reason, abortSignal);
+      if (failure.status === 404 && failure.code !== 'NoSuchBucket') {
+        return { kind: failure.deleteMarker ? 'deleted' : 'missing' };
+      }
+      return { kind: 'failed', reason: failure.reason };
+    }
+  };
+
   return {
     location: `s3://${bucket}/${key}`,
 
     async read(abortSignal): Promise<ReadReply> {
-      try {
-        const answer = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }), { abortSignal });
-        const raw = (await answer.Body?.transformToByteArray()) ?? new Uint8Array();
-        if (raw[0] === '<'.charCodeAt(0))
-          return { kind: 'failed', reason: 'S3 answered 200 with an error as its body' };
-        if (answer.ETag === undefined) return { kind: 'failed', reason: 'S3 answered 200 without an ETag' };
-        if (answer.ContentLength !== undefined && answer.ContentLength !== raw.length) {
-          return { kind: 'failed', reason: `S3 sent ${raw.length} of ${answer.ContentLength} bytes` };
-        }
-        return { kind: 'found', body: unpack(raw), etag: answer.ETag };
-      } catch (error) {
-        const failure = failureOf(error, abortSignal);
-        if (failure.kind === 'denied') return await settleDenied(failure.reason, abortSignal);
-        if (failure.status === 404 && failure.code !== 'NoSuchBucket') {
-          return { kind: failure.deleteMarker ? 'deleted' : 'missing' };
-        }
-        return { kind: 'failed', reason: failure.reason };
-      }
+      const reply = await get(abortSignal);
+      return reply.kind === 'unchanged' ? { kind: 'failed', reason: 'S3 answered 304 to a plain read' } : reply;
     },
+
+    readUnless: (etag, abortSignal) => get(abortSignal, etag),
 
     async write(body, condition, abortSignal): Promise<WriteReply> {
       try {
@@ -112,7 +124,7 @@ export async function createS3Store({ client, bucket, layout }: S3StoreOptions):
 }
 
 /** Unpacks by the bytes, not the header: some stores and proxies unpack on the way. */
-function unpack(raw: Uint8Array): Uint8Array {
+export function unpack(raw: Uint8Array): Uint8Array {
   if (raw[0] !== 0x1f || raw[1] !== 0x8b) return raw;
   try {
     return gunzipSync(raw);
@@ -143,7 +155,7 @@ function writeReplyOf({ status, code, reason, kind }: Failure): WriteReply {
   return { kind: refused ? 'failed' : 'unknown', reason };
 }
 
-function failureOf(error: unknown, signal: AbortSignal): Failure {
+export function failureOf(error: unknown, signal: AbortSignal): Failure {
   if (error instanceof S3ServiceException) {
     const status = error.$metadata.httpStatusCode;
     const headers = error.$response?.headers ?? {};

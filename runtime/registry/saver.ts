@@ -98,17 +98,23 @@ export class Saver {
     return this.#running;
   }
 
+  /** @throws LeaseEndedError when no new work may begin */
+  check(): void {
+    const { end } = this.#options.registry;
+    if (end) throw new LeaseEndedError(end);
+  }
+
   /**
    * Waits until `events` may be sent, first come, first served.
    * @throws RangeError when they never may, LeaseEndedError, or the signal's reason
    */
   async reserve(events: number, signal?: AbortSignal): Promise<void> {
-    const { maxUnsavedEvents, registry } = this.#options;
+    const { maxUnsavedEvents } = this.#options;
     if (events > maxUnsavedEvents) {
       throw new RangeError(`${events} events cannot be sent at once: at most ${maxUnsavedEvents} may be unsaved`);
     }
     signal?.throwIfAborted();
-    if (registry.end) throw new LeaseEndedError(registry.end);
+    this.check();
     const turn = this.#wait(this.#senders, events, signal);
     this.#admit();
     if (this.#crowded()) this.#wake.abort();
@@ -135,8 +141,7 @@ export class Saver {
    */
   async commit(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    const { end } = this.#options.registry;
-    if (end) throw new LeaseEndedError(end);
+    this.check();
     this.#urgent = true;
     this.#change();
     await this.#wait(this.#committers, this.#changes, signal);
@@ -179,7 +184,9 @@ export class Saver {
     const { saveIntervalMs, heartbeatMs } = this.#options;
     if (this.#retryAt !== undefined) return this.#retryAt;
     if (this.#urgent || this.#crowded()) return -Infinity;
-    return this.#dirtySince === undefined ? this.#lastSaveStarted + heartbeatMs : this.#dirtySince + saveIntervalMs;
+    // The heartbeat renews the lease, whether there is something to save or not.
+    const dirty = this.#dirtySince === undefined ? Number.POSITIVE_INFINITY : this.#dirtySince + saveIntervalMs;
+    return Math.min(this.#lastSaveStarted + heartbeatMs, dirty);
   }
 
   /** Half of what may be unsaved is, or somebody waits for room that a save would make. */
@@ -225,6 +232,7 @@ export class Saver {
 
   /** Lets those in who fit, in their order. */
   #admit(): void {
+    if (this.#options.registry.end) return; // those who wait are told by its end
     for (let first = this.#senders[0]; first; first = this.#senders[0]) {
       const outstanding = this.#inFlight + this.#acknowledged - this.#saved;
       if (outstanding + first.amount > this.#options.maxUnsavedEvents) return;

@@ -3,6 +3,8 @@ export interface ObjectStore {
   /** Where the object is, for messages: `s3://bucket/key` or a path. */
   readonly location: string;
   read(signal: AbortSignal): Promise<ReadReply>;
+  /** Reads unless the object is still the version of this ETag. */
+  readUnless(etag: string, signal: AbortSignal): Promise<ReadReply | { readonly kind: 'unchanged' }>;
   write(body: Uint8Array, condition: WriteCondition, signal: AbortSignal): Promise<WriteReply>;
   /** Keeps bytes under the prefix beside the object, never over something that is there. */
   putBeside(name: string, body: Uint8Array, signal: AbortSignal): Promise<BesideReply>;

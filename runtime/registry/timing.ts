@@ -1,3 +1,4 @@
+import type { HaTiming } from '../../contract/high-availability';
 import type { Clock } from '../core/clock';
 import type { Backoff } from '../core/retry';
 
@@ -20,17 +21,46 @@ export const defaultTiming: RegistryTiming = {
   backoff: { initialMs: 100, maxMs: 5_000 },
 };
 
-/** Runs `request` with a signal that aborts after `ms` or with `outer`. The request must settle when aborted. */
+/** The patience of a holder whose lease ends at a deadline: a save is tried until then. */
+export function haPatience({ attempt_timeout_ms, renew_ms }: HaTiming): RegistryTiming {
+  return {
+    attemptTimeoutMs: attempt_timeout_ms,
+    releaseAttemptTimeoutMs: Math.min(attempt_timeout_ms, defaultTiming.releaseAttemptTimeoutMs),
+    attempts: Number.POSITIVE_INFINITY,
+    backoff: { initialMs: Math.min(100, renew_ms), maxMs: Math.min(1_000, renew_ms) },
+  };
+}
+
+/** A point in time on both clocks. */
+export interface Moment {
+  readonly monotonic: number;
+  readonly wall: number;
+}
+
+export function momentOf(clock: Clock): Moment {
+  return { monotonic: clock.monotonic(), wall: clock.now() };
+}
+
+/**
+ * Milliseconds since a moment, by the clock that says more: the monotonic one may stand still while a machine is
+ * suspended, and the wall clock may be set back.
+ */
+export function ageOf(moment: Moment, clock: Clock): number {
+  return Math.max(clock.monotonic() - moment.monotonic, clock.now() - moment.wall);
+}
+
+/** Runs `request` with a signal that aborts after `ms` or with an outer one. The request must settle when aborted. */
 export async function withTimeout<T>(
   clock: Clock,
   ms: number,
-  outer: AbortSignal | undefined,
+  outer: AbortSignal | undefined | readonly (AbortSignal | undefined)[],
   request: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const attempt = new AbortController();
-  const abort = () => attempt.abort(outer?.reason);
-  if (outer?.aborted) abort();
-  outer?.addEventListener('abort', abort, { once: true });
+  const outers = [outer].flat().filter((signal) => signal !== undefined);
+  const abort = () => attempt.abort(outers.find(({ aborted }) => aborted)?.reason);
+  if (outers.some(({ aborted }) => aborted)) abort();
+  for (const signal of outers) signal.addEventListener('abort', abort, { once: true });
   const timer = new AbortController();
   const expire = async () => {
     try {
@@ -45,6 +75,6 @@ export async function withTimeout<T>(
     return await request(attempt.signal);
   } finally {
     timer.abort('answered');
-    outer?.removeEventListener('abort', abort);
+    for (const signal of outers) signal.removeEventListener('abort', abort);
   }
 }

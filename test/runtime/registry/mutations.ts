@@ -1,4 +1,4 @@
-import type { Sabotage } from '../../../dev/sim/simulate';
+import type { Sabotage } from '../../../dev/sim/sabotage';
 import { parseDocument, serializeDocument, type Lease } from '../../../runtime/registry/format';
 import type { ObjectStore, WriteReply } from '../../../runtime/registry/store';
 
@@ -68,14 +68,14 @@ function reusingSeq(store: ObjectStore): ObjectStore {
   };
 }
 
-function withLease(body: Uint8Array, change: (lease: Lease) => Partial<Lease>): Uint8Array {
+export function withLease(body: Uint8Array, change: (lease: Lease) => Partial<Lease>): Uint8Array {
   const parsed = parseDocument(body);
   if (parsed.kind !== 'current') throw new Error('not a registry');
   const { lease } = parsed.document;
   return serializeDocument({ ...parsed.document, lease: { ...lease, ...change(lease) } });
 }
 
-function leaseOf(body: Uint8Array): Lease {
+export function leaseOf(body: Uint8Array): Lease {
   const parsed = parseDocument(body);
   if (parsed.kind !== 'current') throw new Error('not a registry');
   return parsed.document.lease;
