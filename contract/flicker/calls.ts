@@ -1,6 +1,7 @@
 import type { AwsCall } from '../program';
 import { layoutOfKey, registryCalls, registryPrefixCalls } from '../registry';
-import { allSources, type DestinationConfig, type FlickerConfig } from './config';
+import { allSources, destinationsOf, type DestinationConfig, type FlickerConfig } from './config';
+import { spillAfterMs } from './destinations';
 
 /** An object in S3 as `s3://bucket/key`. */
 export interface S3Location {
@@ -33,8 +34,7 @@ export function deadLetterLocation(
 
 /** The destinations that the sources of a config use. */
 export function usedDestinations(config: FlickerConfig): DestinationConfig[] {
-  const all = allSources(config).map(({ source }) => source.destination ?? config.destination);
-  return all.filter((to) => to !== undefined);
+  return allSources(config).flatMap(({ source }) => destinationsOf(source, config));
 }
 
 /** The S3 destinations of a config, each place once. */
@@ -95,6 +95,36 @@ function sinkCalls(to: DestinationConfig): AwsCall[] {
   }
 }
 
+/** Where batches are kept that a destination did not take in time. Undefined: there is no registry to list them. */
+export function spillLocation(
+  registry: string | undefined,
+): { readonly bucket: string; readonly prefix: string } | { readonly path: string } | undefined {
+  if (registry === undefined) return undefined;
+  const s3 = parseS3Location(registry);
+  if (!s3) return { path: `${layoutOfKey(registry).prefix}spill` };
+  return { bucket: s3.bucket, prefix: `${layoutOfKey(s3.key).prefix}spill/` };
+}
+
+/** The calls for batches that are spilled, beside those below the prefix of the registry. */
+function spillCalls(bucket: string, prefix: string): AwsCall[] {
+  const objects = { type: 's3-object', bucket, key: `${prefix}*` } as const;
+  return [
+    { operation: 'GetObject', action: 's3:GetObject', resource: objects, why: 'reads a spilled batch' },
+    {
+      operation: 'DeleteObject',
+      action: 's3:DeleteObject',
+      resource: objects,
+      why: 'deletes a spilled batch that was delivered',
+    },
+    {
+      operation: 'ListObjectsV2',
+      action: 's3:ListBucket',
+      resource: { type: 's3-list', bucket, prefix: `${prefix}*` },
+      why: 'lets S3 answer 404 instead of 403 for a spilled batch that was deleted',
+    },
+  ];
+}
+
 /** Every call that flicker makes to AWS with these settings. `registry` is its location when `--track` is on. */
 export function flickerCalls(config: FlickerConfig, registry: string | undefined): AwsCall[] {
   const calls: AwsCall[] = [];
@@ -102,6 +132,10 @@ export function flickerCalls(config: FlickerConfig, registry: string | undefined
   if (own) {
     const layout = layoutOfKey(own.key);
     calls.push(...registryCalls(own.bucket, layout), ...registryPrefixCalls(own.bucket, layout));
+  }
+  const spill = spillLocation(registry);
+  if (spill && 'bucket' in spill && usedDestinations(config).some((to) => spillAfterMs(to) !== undefined)) {
+    calls.push(...spillCalls(spill.bucket, spill.prefix));
   }
   const dead = deadLetterLocation(config, registry);
   if (dead && 'bucket' in dead && config.dead_letter) {

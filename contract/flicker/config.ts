@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { haSchema } from '../high-availability';
 import { duration, strictObject, type SettingsMode } from '../settings';
-import { destinationSchema } from './destinations';
+import { destinationKeys, destinationName, includesId, type destinationSchema } from './destinations';
 import { apiSourceSchema, dockerContainerSchema, dockerSourceName, logFileSchema } from './sources';
 
 /** The config file of flicker. Keys are those of the original flicker; keys it only documented work too. */
@@ -13,7 +13,7 @@ export function flickerConfigSchema(mode: SettingsMode) {
       .default([])
       .describe('Containers of the Docker daemon on this machine.'),
     api_sources: z.array(apiSourceSchema(mode)).default([]).describe('HTTP APIs to poll.'),
-    destination: destinationSchema(mode).optional().describe('Destination of every source that has none of its own.'),
+    ...destinationKeys(mode, 'Destination of every source that has none of its own.'),
     retry: strictObject({
       max_retries: z
         .int()
@@ -69,16 +69,40 @@ export function flickerConfigSchema(mode: SettingsMode) {
     const sources = allSources(config);
     const report = (path: PropertyKey[], message: string) =>
       context.addIssue({ code: 'custom', path, input: undefined, message });
+    const checkDestinations = ({ destination, destinations = [] }: Destinations, path: readonly PropertyKey[]) => {
+      const at = [...path, 'destinations'];
+      if (destination && destinations.length > 0) report(at, 'there is a destination too: move it into destinations');
+      const names = destinations.map(destinationName);
+      const twice = names.find((name, i) => names.indexOf(name) !== i);
+      if (twice !== undefined) report(at, `two destinations are named "${twice}": give them names of their own`);
+      if (new Set(destinations.map(includesId)).size > 1) {
+        report(at, 'a record is the same for all destinations: include_id must be false for all of them, or for none');
+      }
+    };
+    checkDestinations(config, []);
     if (sources.length === 0) report([], 'there is no source: add log_files, docker_containers or api_sources');
     const seen = new Set<string>();
     for (const { source, path, name } of sources) {
-      if (!source.destination && !config.destination) {
+      checkDestinations(source, path);
+      if (destinationsOf(source, config).length === 0) {
         report([...path, 'destination'], 'no destination: give the source one, or set the top-level destination');
       }
       if (seen.has(name)) report([...path, 'name'], `two sources are named "${name}": names must be unique`);
       seen.add(name);
     }
   });
+}
+
+/** Where the events of a source go, or those of every source that does not tell. */
+interface Destinations {
+  readonly destination?: DestinationConfig | undefined;
+  readonly destinations?: readonly DestinationConfig[] | undefined;
+}
+
+/** The destinations of a source: its own, else those of the config. */
+export function destinationsOf(source: Destinations, config: Destinations): readonly DestinationConfig[] {
+  const told = (of: Destinations) => of.destinations ?? (of.destination ? [of.destination] : undefined);
+  return told(source) ?? told(config) ?? [];
 }
 
 /** Every source of a config, with its place in it and its name. */

@@ -79,6 +79,10 @@ export const flickerEvents = {
   deliveryRetried: 'delivery.retried',
   /** Fields: source, events, reason. */
   deadLetterWritten: 'dead_letter.written',
+  /** Fields: source, destination, events: a batch that a destination did not take in time is kept beside the registry. */
+  spilled: 'spill.written',
+  /** Fields: source, destination: what was spilled is sent. */
+  spillDrained: 'spill.drained',
 } as const;
 
 /** Numbers in a `program.progress` line. */
@@ -114,5 +118,5 @@ export const PROGRESS_INTERVAL_MS = 60_000;
 export const flickerPort = {
   name: 'http',
   port: 8080,
-  paths: ['/livez', '/readyz', '/metrics'],
+  paths: ['/livez', '/readyz', '/metrics', '/', '/status.json'],
 } as const satisfies PortSpec;

@@ -1,7 +1,6 @@
 import { posix } from 'node:path';
 import { Token, Tokenization, type Stack } from 'aws-cdk-lib';
 import {
-  allSources,
   expandReferences,
   flickerConfig,
   listReferences,
@@ -172,9 +171,9 @@ export function pathProblems(where: string, config: FlickerConfig, folders: read
       expected: `a path in a folder that the task shares: ${folders.map((folder) => folder.path).join(', ') || '(there is none)'}`,
       fix: 'name its folder in logVolumes, and mount it in the container that writes there (shipper.mountLogVolumes)',
     }));
-  const all = allSources(config).map(({ source }) => source.destination ?? config.destination);
+  const all = usedDestinations(config);
   const written = [
-    ...all.flatMap((to) => (to?.type === 'file' ? [{ key: 'destination file', path: to.path }] : [])),
+    ...all.flatMap((to) => (to.type === 'file' ? [{ key: 'destination file', path: to.path }] : [])),
     ...(config.dead_letter && 'path' in config.dead_letter
       ? [{ key: 'dead_letter', path: config.dead_letter.path }]
       : []),

@@ -266,6 +266,15 @@ function append(out: DataView, at: number, { words, length }: Constant): number 
   return at + length;
 }
 
+/** Records that were written one a line, as `body('lines')` gives them. */
+export function readRecords(lines: Buffer): Records {
+  const bytes = Buffer.allocUnsafe(lines.length + 2);
+  lines.copy(bytes, 1);
+  const ends: number[] = [];
+  for (let at = lines.indexOf(NEWLINE); at >= 0; at = lines.indexOf(NEWLINE, at + 1)) ends.push(at + 1);
+  return new EncodedRecords(bytes, 1, ends);
+}
+
 /** Records in one buffer: each ends at `ends[i]` and is followed by one byte for the separator. */
 class EncodedRecords implements Records {
   private released = false;

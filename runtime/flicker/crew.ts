@@ -1,7 +1,13 @@
 import {
   deadLetterLocation,
+  destinationName,
+  destinationsOf,
   dockerSourceName,
   flickerEvents,
+  includesId,
+  spillAfterMs,
+  spillLocation,
+  type DestinationConfig,
   type ApiSourceConfig,
   type DockerSourceConfig,
   type FlickerConfig,
@@ -13,9 +19,11 @@ import type { Logger } from '../core/log';
 import { LeaseEndedError } from '../registry/errors';
 import type { Commits } from './commits';
 import { createDeadLetters, NoDeadLetterLocationError } from './delivery';
+import { createSpillStore } from './delivery/spill-store';
 import { createDestination } from './destinations';
 import type { Destination } from './destination';
 import type { FlickerMetrics } from './metrics';
+import type { OutletSettings } from './outlets/outlet';
 import type { Source, SourceContext } from './source';
 import { createApiSource } from './sources/api';
 import { createDockerSource } from './sources/docker';
@@ -80,18 +88,21 @@ export async function assemble(context: CrewContext): Promise<Member[]> {
 
 async function member(plan: Plan, context: CrewContext): Promise<Member> {
   const { config, clock, log, metrics, once } = context;
-  const told = plan.config.destination ?? config.destination;
-  if (!told) throw new Error(`${plan.name} has no destination`);
-  const used = context.dryRun ? { type: 'stdout' as const, include_id: told.include_id } : told;
-  const destination = await createDestination(used, {
-    ...context.aws,
-    clusterId: context.clusterId,
-    nodeId: context.nodeId,
-    clock,
-  });
-  const source: SourceContext = { clock, log, metrics, nodeId: context.nodeId, includeId: used.include_id };
+  const told = destinationsOf(plan.config, config);
+  if (told.length === 0) throw new Error(`${plan.name} has no destination`);
+  const includeId = told.every(includesId);
+  const outlets = context.dryRun ? [await dryOutlet(context)] : await openOutlets(plan.name, told, context);
+  const source: SourceContext = { clock, log, metrics, nodeId: context.nodeId, includeId };
   plan.create(source);
-  const status: WorkerStatus = { movesBy: Number.POSITIVE_INFINITY, problem: '', failed: false, stopped: '' };
+  const status: WorkerStatus = {
+    movesBy: Number.POSITIVE_INFINITY,
+    problem: '',
+    failed: false,
+    stopped: '',
+    destinations: [],
+  };
+  const spillAt = spillLocation(context.registry);
+  const spill = spillAt && createSpillStore(spillAt, context.aws.s3);
   const deadLetters = createDeadLetters(context.dryRun ? undefined : deadLetterLocation(config, context.registry), {
     s3: context.aws.s3,
     clock,
@@ -108,8 +119,9 @@ async function member(plan: Plan, context: CrewContext): Promise<Member> {
           kind: plan.kind,
           settings: { ...plan.config, batch_max_events: Math.min(plan.config.batch_max_events, halfOfCap) },
           createSource: () => plan.create(source),
-          destination,
+          outlets,
           deadLetters,
+          spill,
           retry: config.retry,
           commits,
           state,
@@ -125,8 +137,51 @@ async function member(plan: Plan, context: CrewContext): Promise<Member> {
         // What has ended is not stuck: a fenced instance stays live, or its restart would fence the new owner.
         status.movesBy = Number.POSITIVE_INFINITY;
       }),
-    close: () => destination.close(),
+    close: () => closeAll(outlets),
   };
+}
+
+/** Makes the destinations of a source, all or none. @throws Error saying which one cannot be used */
+async function openOutlets(
+  source: string,
+  told: readonly DestinationConfig[],
+  context: CrewContext,
+): Promise<OutletSettings[]> {
+  const outlets: OutletSettings[] = [];
+  try {
+    for (const config of told) {
+      const name = destinationName(config);
+      const after = spillAfterMs(config);
+      if (after !== undefined && context.registry === undefined) {
+        throw new Error(
+          `${source}: what its destination ${name} does not take in time is kept beside the registry, and there is none: ` +
+            'run with --track, or let the source wait (required: true, no spill_after_ms)',
+        );
+      }
+      const destination = await createDestination(config, destinationContext(context));
+      outlets.push({ name, destination, spillAfterMs: after });
+    }
+    return outlets;
+  } catch (error) {
+    await closeAll(outlets).catch(() => {}); // the reason why they are closed is told
+    throw error;
+  }
+}
+
+async function dryOutlet(context: CrewContext): Promise<OutletSettings> {
+  const { type } = { type: 'stdout' } as const;
+  const config = { type, required: true, include_id: true };
+  return {
+    name: type,
+    destination: await createDestination(config, destinationContext(context)),
+    spillAfterMs: undefined,
+  };
+}
+
+const destinationContext = ({ aws, clusterId, nodeId, clock }: CrewContext) => ({ ...aws, clusterId, nodeId, clock });
+
+async function closeAll(outlets: readonly OutletSettings[]): Promise<void> {
+  await Promise.all(outlets.map(({ destination }) => destination.close()));
 }
 
 /** A source that fails where nobody expected it starts again from its saved position; the others go on. */

@@ -69,6 +69,12 @@ export interface Destination {
    * @throws RecoverError when they cannot be read now
    */
   recover?(source: string, from: number, signal: AbortSignal): Promise<StateChange[]>;
+  /**
+   * Numbered destinations: the records of object `number`, undefined when it is not there. For a source whose position
+   * is not that of one destination alone.
+   * @throws RecoverError when it cannot be read now
+   */
+  read?(source: string, number: number, signal: AbortSignal): Promise<Records | undefined>;
   close(): Promise<void>;
 }
 
@@ -84,6 +90,6 @@ export interface DeadLetter {
 
 /** Where refused events are kept. */
 export interface DeadLetters {
-  /** Resolves when they are durable. @throws when they could not be written */
-  write(letter: DeadLetter, signal: AbortSignal): Promise<void>;
+  /** Resolves when they are durable, with their key or path. @throws when they could not be written */
+  write(letter: DeadLetter, signal: AbortSignal): Promise<string>;
 }

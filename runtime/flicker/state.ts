@@ -45,6 +45,28 @@ const containerEntry = z.looseObject({
   seenAt: z.string(),
 });
 
+/** What one destination of a source has beside what the position of the source covers. */
+const destinationEntry = z.looseObject({
+  /** Number of the next object of a numbered destination, where the source has more than one destination. */
+  batchNo: z.int().min(1).optional(),
+  /** Ids, hashed, of events that it has and the position does not cover. */
+  ahead: z.string().optional(),
+  /** Batches that were spilled so far: what the next one is named by. */
+  spilled: z.int().min(0).optional(),
+  /** Events that it refused for good, and the key or path of the last of them. */
+  deadLetters: z.object({ events: z.int().min(0), last: z.string() }).optional(),
+});
+
+/** A batch that a destination did not take in time: an object beside the registry. */
+const spillEntry = z.looseObject({
+  source: z.string(),
+  destination: z.string(),
+  /** Below the spill prefix of the registry. */
+  key: z.string(),
+  events: z.int().min(0),
+  bytes: z.int().min(0),
+});
+
 /** How far one source was delivered; an API source keeps its walk in `position`. */
 const sourceEntry = z.looseObject({
   kind: z.enum(['files', 'docker', 'api']),
@@ -53,6 +75,8 @@ const sourceEntry = z.looseObject({
   /** Number of the next object of a numbered destination. */
   batchNo: z.int().min(1),
   position: z.record(z.string(), z.json()).default({}),
+  /** By their names; those with nothing to tell have none. */
+  destinations: z.record(z.string(), destinationEntry).optional(),
 });
 
 /** Positions in a version 1 registry; each source takes over what is its own at its first start. */
@@ -68,6 +92,8 @@ const legacyState = z.object({
 export const flickerState = z.looseObject({
   sources: z.record(z.string(), sourceEntry).default({}),
   files: z.record(z.string(), fileEntry).default({}),
+  /** In the order in which they are to be sent. */
+  spill: z.array(spillEntry).optional(),
   docker: z.record(z.string(), containerEntry).optional(),
   legacy: legacyState.optional(),
 });
@@ -75,6 +101,8 @@ export const flickerState = z.looseObject({
 export type FileEntry = z.output<typeof fileEntry>;
 export type ContainerEntry = z.output<typeof containerEntry>;
 export type SourceEntry = z.output<typeof sourceEntry>;
+export type DestinationEntry = z.output<typeof destinationEntry>;
+export type SpillEntry = z.output<typeof spillEntry>;
 export type Position = SourceEntry['position'];
 export type LegacyState = z.output<typeof legacyState>;
 export type FlickerState = z.output<typeof flickerState>;

@@ -4,11 +4,13 @@ import type { Logger } from '../core/log';
 import { Stopping } from '../core/lifecycle';
 import { BatchBuilder, type Batch } from './batch';
 import type { Commits } from './commits';
-import { deliver, recover, type DeliveryContext } from './delivery';
-import type { DeadLetters, Destination } from './destination';
+import type { SpillStore } from './delivery/spill-store';
+import type { DeadLetters } from './destination';
 import type { FlickerMetrics } from './metrics';
+import { FanOut, Superseded } from './outlets/fan-out';
+import type { OutletSettings, OutletStatus } from './outlets/outlet';
 import { SourceError, type Source } from './source';
-import { applyChange, type FlickerState, type StateChange } from './state';
+import { applyChange, type FlickerState } from './state';
 
 /** How a source is read and sent. */
 export interface WorkerSettings {
@@ -25,8 +27,10 @@ export interface WorkerContext {
   readonly settings: WorkerSettings;
   /** A source that has not been started yet. Made anew when another writer's objects move the position. */
   createSource(): Source;
-  readonly destination: Destination;
+  readonly outlets: readonly OutletSettings[];
   readonly deadLetters: DeadLetters;
+  /** For batches that a destination does not take in time. */
+  readonly spill: SpillStore | undefined;
   readonly retry: RetryConfig;
   readonly commits: Commits;
   readonly state: FlickerState;
@@ -57,13 +61,7 @@ export interface WorkerStatus {
   failed: boolean;
   /** Why the source has stopped for good; empty while it runs. */
   stopped: string;
-}
-
-/** Another writer has written the number that this source was about to write. */
-class Superseded extends Error {
-  constructor(readonly after: StateChange) {
-    super('another writer has written this object');
-  }
+  destinations: readonly OutletStatus[];
 }
 
 /** Longest time that one turn of the loop may take before the source counts as stuck. */
@@ -77,12 +75,14 @@ const LEAST_RETRY_MS = 1000;
  */
 export async function runWorker(context: WorkerContext, signals: WorkerSignals, status: WorkerStatus): Promise<void> {
   status.movesBy = Number.POSITIVE_INFINITY;
-  await catchUp(context, signals.abort, status);
+  const fanOut = new FanOut(context, status);
+  await fanOut.open(() => newEntry(context), signals.abort);
   for (;;) {
     const source = context.createSource();
     try {
       await start(context, source, signals.drain, status);
-      return await readAndSend(context, source, signals, status);
+      await readAndSend(context, source, fanOut, signals, status);
+      return;
     } catch (error) {
       if (!(error instanceof Superseded)) {
         if (signals.drain.aborted && error === signals.drain.reason) return;
@@ -90,39 +90,12 @@ export async function runWorker(context: WorkerContext, signals: WorkerSignals, 
       }
       // A new owner of the registry has fenced this instance when this save finds it; else the object is our own.
       await context.commits.commit(signals.abort);
-      settle(context, error.after, 0, true);
+      await fanOut.superseded(error, signals.abort);
     } finally {
       status.movesBy = Number.POSITIVE_INFINITY;
       await source.close();
     }
   }
-}
-
-/** Takes up what was written to a numbered destination after the last save. */
-async function catchUp(context: WorkerContext, signal: AbortSignal, status: WorkerStatus): Promise<void> {
-  const entry = context.state.sources[context.name];
-  const changes = await recover(context.name, entry?.batchNo ?? 1, deliveryContext(context, signal, status));
-  if (changes.length === 0) return;
-  if (!entry) newEntry(context);
-  for (const change of changes) settle(context, change, 0, true);
-  await context.commits.commit(signal);
-}
-
-function deliveryContext(context: WorkerContext, signal: AbortSignal, status: WorkerStatus): DeliveryContext {
-  const { clock, destination, deadLetters, retry, log, metrics } = context;
-  return {
-    destination,
-    deadLetters,
-    retry,
-    log,
-    metrics,
-    signal,
-    clock,
-    onPaused: (reason) => {
-      status.failed = true;
-      if (context.once) throw new Error(`could not be delivered: ${reason}`);
-    },
-  };
 }
 
 async function start(context: WorkerContext, source: Source, signal: AbortSignal, status: WorkerStatus): Promise<void> {
@@ -152,6 +125,7 @@ function newEntry({ state, name, kind, clock }: WorkerContext): void {
 async function readAndSend(
   context: WorkerContext,
   source: Source,
+  fanOut: FanOut,
   { drain, abort }: WorkerSignals,
   status: WorkerStatus,
 ): Promise<void> {
@@ -169,7 +143,7 @@ async function readAndSend(
   const send = async () => {
     await sent();
     const batch = builder.take();
-    const shipped = ship(context, batch, abort, status)
+    const shipped = ship(context, fanOut, batch, abort)
       .catch((error: unknown) => {
         failure = { error };
       })
@@ -179,6 +153,10 @@ async function readAndSend(
     sending = shipped;
   };
 
+  fanOut.startDraining(drain, abort, (error) => {
+    failure ??= { error };
+  });
+  let finish = false;
   try {
     while (!drain.aborted) {
       status.movesBy = clock.monotonic() + TURN_MS;
@@ -195,6 +173,7 @@ async function readAndSend(
       // While a batch is under way and more can be read, a larger next batch beats a sooner one.
       if (due && (builder.full || !sending || read.kind === 'idle')) await send();
       if (read.kind === 'more') continue;
+      if (read.caughtUp && !builder.dirty && !sending) fanOut.caughtUp();
       if (once) break;
       const wait = builder.dirty
         ? Math.min(read.waitMs, Math.max(0, settings.flush_interval_ms - waited))
@@ -204,15 +183,21 @@ async function readAndSend(
     }
     if (builder.dirty) await send();
     await sent();
+    finish = once;
   } finally {
     status.movesBy = Number.POSITIVE_INFINITY;
     await sending;
+    await fanOut.endDraining(finish);
   }
+  if (failure) throw failure.error;
 }
 
-type Read = { readonly kind: 'more' } | { readonly kind: 'idle'; readonly waitMs: number };
+type Read =
+  | { readonly kind: 'more' }
+  /** `caughtUp`: everything that is there was read. */
+  | { readonly kind: 'idle'; readonly waitMs: number; readonly caughtUp: boolean };
 
-const idleFor = (waitMs: number): Read => ({ kind: 'idle', waitMs });
+const idleFor = (waitMs: number, caughtUp = false): Read => ({ kind: 'idle', waitMs, caughtUp });
 
 async function fill(
   context: WorkerContext,
@@ -230,7 +215,7 @@ async function fill(
     status.problem = '';
     if (read === 'more') return { kind: 'more' };
     metrics.sourceLastSuccess.set(labels, clock.now() / 1000);
-    return idleFor(settings.polling_frequency_ms);
+    return idleFor(settings.polling_frequency_ms, true);
   } catch (error) {
     if (drain.aborted) return idleFor(0);
     if (!(error instanceof SourceError)) throw error;
@@ -244,47 +229,14 @@ async function fill(
   }
 }
 
-async function ship(context: WorkerContext, batch: Batch, abort: AbortSignal, status: WorkerStatus): Promise<void> {
-  const { count } = batch.records;
-  if (count > 0) await deliverBatch(context, batch, abort, status);
-  else settle(context, batch.after, 0, false);
-  if (batch.sealed) await context.commits.commit(abort);
-}
-
-async function deliverBatch(
-  context: WorkerContext,
-  batch: Batch,
-  abort: AbortSignal,
-  status: WorkerStatus,
-): Promise<void> {
-  const { count } = batch.records;
-  const numbered = context.destination.recover !== undefined;
-  await context.commits.reserve(count, abort);
-  let settled = false;
-  try {
-    const outcome = await deliver(
-      {
-        source: context.name,
-        records: batch.records,
-        number: context.state.sources[context.name]?.batchNo ?? 1,
-        after: batch.after,
-      },
-      deliveryContext(context, abort, status),
-    );
-    if (outcome.kind === 'superseded') throw new Superseded(outcome.after);
-    settle(context, batch.after, count, numbered);
-    settled = true;
-  } finally {
-    if (!settled) context.commits.returned(count);
+async function ship(context: WorkerContext, fanOut: FanOut, batch: Batch, abort: AbortSignal): Promise<void> {
+  const { state, name, commits } = context;
+  if (batch.records.count > 0) await fanOut.deliver(batch, abort);
+  else {
+    applyChange(state, name, batch.after);
+    commits.acknowledged(0);
   }
-}
-
-/** The position moves in the same turn of the event loop as the count of unsaved events: a save sees both or none. */
-function settle({ state, name, commits }: WorkerContext, after: StateChange, events: number, numbered: boolean): void {
-  applyChange(state, name, after);
-  const entry = state.sources[name];
-  if (entry && numbered) entry.batchNo++;
-  commits.acknowledged(events);
+  if (batch.sealed) await commits.commit(abort);
 }
 
 function rethrowUnless(signal: AbortSignal): (error: unknown) => void {

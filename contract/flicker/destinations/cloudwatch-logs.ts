@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { strictObject, text, type SettingsMode } from '../../settings';
-import { awsRegion, includeId } from './common';
+import { awsRegion, delivery, includeId } from './common';
 
 /** Log events of CloudWatch Logs. */
 export function cloudWatchLogsDestination(mode: SettingsMode) {
@@ -20,5 +20,6 @@ export function cloudWatchLogsDestination(mode: SettingsMode) {
       .describe('Name of the log stream, `<source>/<node id>` by default. It is created when it is missing.'),
     region: awsRegion('the log group'),
     include_id: includeId(),
+    ...delivery(mode),
   });
 }

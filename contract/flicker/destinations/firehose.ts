@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { strictObject, text, type SettingsMode } from '../../settings';
-import { awsRegion, includeId } from './common';
+import { awsRegion, delivery, includeId } from './common';
 
 /** Records of a Firehose stream. */
 export function firehoseDestination(mode: SettingsMode) {
@@ -13,5 +13,6 @@ export function firehoseDestination(mode: SettingsMode) {
     ).describe('Name of the Firehose stream. Each record ends in a newline.'),
     region: awsRegion('the stream'),
     include_id: includeId(),
+    ...delivery(mode),
   });
 }

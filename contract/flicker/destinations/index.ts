@@ -3,7 +3,7 @@ import { nearest, type SettingsMode } from '../../settings';
 import { cloudWatchLogsDestination } from './cloudwatch-logs';
 import { datadogDestination } from './datadog';
 import { elasticsearchDestination } from './elasticsearch';
-import { delivery } from './common';
+import type { delivery } from './common';
 import { fileDestination } from './file';
 import { firehoseDestination } from './firehose';
 import { httpDestination } from './http';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { strictObject, text, type SettingsMode } from '../../settings';
-import { awsRegion, includeId } from './common';
+import { awsRegion, delivery, includeId } from './common';
 
 const KINESIS_ARN = /^arn:[a-z-]+:kinesis:([a-z0-9-]+):(\d{12}):stream\/([A-Za-z0-9_.-]{1,128})$/;
 
@@ -27,5 +27,6 @@ export function kinesisDestination(mode: SettingsMode) {
       ),
     region: awsRegion('the stream'),
     include_id: includeId(),
+    ...delivery(mode),
   });
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { strictObject, text, type SettingsMode } from '../../settings';
-import { includeId } from './common';
+import { delivery, includeId } from './common';
 
 /** Numbered objects in a bucket. */
 export function s3Destination(mode: SettingsMode) {
@@ -19,5 +19,6 @@ export function s3Destination(mode: SettingsMode) {
     region: z.string().optional().describe("Region of the bucket; the program's own by default."),
     compression: z.boolean().default(false).describe('Compress objects with gzip (`.jsonl.gz`).'),
     include_id: includeId(),
+    ...delivery(mode),
   });
 }

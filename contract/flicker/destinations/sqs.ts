@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { httpUrl, strictObject, type SettingsMode } from '../../settings';
-import { awsRegion, includeId } from './common';
+import { awsRegion, delivery, includeId } from './common';
 
 /** A queue's parts when its URL is one of AWS'. */
 export function parseQueueUrl(url: string): { region: string; account: string; name: string } | undefined {
@@ -24,6 +24,7 @@ export function sqsDestination(mode: SettingsMode) {
     ),
     region: awsRegion('the queue'),
     include_id: includeId(),
+    ...delivery(mode),
   }).refine((sqs) => sqs.include_id || !isFifoQueue(sqs.queue_url), {
     path: ['include_id'],
     error: 'a FIFO queue tells events apart by their ids: leave include_id out, or use a standard queue',

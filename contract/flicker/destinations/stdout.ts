@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { strictObject } from '../../settings';
-import { includeId } from './common';
+import { strictObject, type SettingsMode } from '../../settings';
+import { delivery, includeId } from './common';
 
 /** Standard output. */
-export function stdoutDestination() {
-  return strictObject({ type: z.literal('stdout'), include_id: includeId() });
+export function stdoutDestination(mode: SettingsMode) {
+  return strictObject({ type: z.literal('stdout'), include_id: includeId(), ...delivery(mode) });
 }

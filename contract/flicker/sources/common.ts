@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { duration, size, strictObject, type SettingsMode } from '../../settings';
-import { destinationSchema } from '../destinations';
+import { destinationKeys } from '../destinations';
 import { maskingSchema } from '../masking';
 
 const patterns = (what: string) => z.array(z.string()).default([]).describe(what);
@@ -26,9 +26,7 @@ export type ParseJsonConfig = z.output<ReturnType<typeof parseJsonSchema>>;
 export function commonKeys(mode: SettingsMode, polling: number) {
   return {
     polling_frequency_ms: duration(mode, { min: 10 }).prefault(polling).describe('How often the source is read.'),
-    destination: destinationSchema(mode)
-      .optional()
-      .describe('Where the events go; the top-level `destination` by default.'),
+    ...destinationKeys(mode, 'Where the events go; the top-level destinations by default.'),
     buffer_size: z.int().min(1).default(100).describe('Send when this many events wait.'),
     flush_interval_ms: duration(mode).prefault(30_000).describe('Send what waits after this long.'),
     batch_max_events: z.int().min(1).max(100_000).default(5000).describe('Most events in one request.'),

@@ -17,6 +17,12 @@ export interface AttemptContext {
   readonly random?: () => number;
   /** Told once when a destination is found to be down or to refuse. `reason` is for people. */
   readonly onPaused?: (reason: string) => void;
+  /** Told of every attempt that failed. */
+  readonly onFailed?: (reason: string) => void;
+  /** Shows whether the source is paused. @default the gauge of the source */
+  readonly showPaused?: (paused: boolean) => void;
+  /** Lets the time between two attempts pass; ends the attempts by throwing. @default the clock's sleep */
+  readonly wait?: (ms: number) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -40,7 +46,7 @@ const REPORT_EVERY_MS = 60_000;
 /**
  * Tries until it succeeds. After `max_retries` failed attempts, or at once when blocked, the source is reported as
  * paused, and tried again every `max_delay_ms`.
- * @throws the signal's reason when it is aborted, and whatever `attempt` throws
+ * @throws the signal's reason when it is aborted, and whatever `attempt` and `wait` throw
  */
 export async function untilDone<T>(context: AttemptContext, attempt: () => Promise<Attempt<T>>): Promise<T> {
   const { source, destination, retry, clock, log, metrics, signal } = context;
@@ -49,10 +55,12 @@ export async function untilDone<T>(context: AttemptContext, attempt: () => Promi
   let failures = 0;
   let paused = false;
   let reported = 0;
+  const showPaused = context.showPaused ?? ((shown) => metrics.sourcePaused.set(labels, shown ? 1 : 0));
+  const wait = context.wait ?? ((ms) => clock.sleep(ms, signal));
   const resume = () => {
     if (!paused) return;
     log.info(flickerEvents.sourceResumed, `${source} resumed`, { source, destination, failures });
-    metrics.sourcePaused.set(labels, 0);
+    showPaused(false);
     paused = false;
   };
   try {
@@ -70,24 +78,25 @@ export async function untilDone<T>(context: AttemptContext, attempt: () => Promi
       failures++;
       metrics.deliveryRetries.inc(labels);
       const reason = result.failed;
+      context.onFailed?.(reason);
       const starts: boolean = !paused && (result.blocked || failures >= retry.max_retries);
       paused ||= starts;
-      const wait = Math.max(
+      const waitMs = Math.max(
         paused ? retry.max_delay_ms : fullJitter(failures - 1, backoff, context.random),
         Math.min(result.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS),
       );
-      const fields = { source, destination, reason, failures, waitMs: wait };
+      const fields = { source, destination, reason, failures, waitMs };
       if (starts || (paused && clock.monotonic() - reported >= REPORT_EVERY_MS)) {
         reported = clock.monotonic();
         log.error(flickerEvents.sourcePaused, `${source} is paused, nothing is lost: ${reason}`, fields);
       } else if (!paused) log.warn(flickerEvents.deliveryRetried, `${source} tries again: ${reason}`, fields);
       if (starts) {
-        metrics.sourcePaused.set(labels, 1);
+        showPaused(true);
         context.onPaused?.(reason);
       }
-      await clock.sleep(wait, signal);
+      await wait(waitMs);
     }
   } finally {
-    if (paused) metrics.sourcePaused.set(labels, 0);
+    if (paused) showPaused(false);
   }
 }

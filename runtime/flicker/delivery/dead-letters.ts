@@ -40,7 +40,10 @@ export function createDeadLetters(location: DeadLetterConfig | undefined, contex
     return {
       async write(letter, signal) {
         signal.throwIfAborted();
-        await writeWhole(join(location.path, safeName(letter.source)), fileName(letter), body(letter));
+        const folder = join(location.path, safeName(letter.source));
+        const name = fileName(letter);
+        await writeWhole(folder, name, body(letter));
+        return join(folder, name);
       },
     };
   }
@@ -56,6 +59,7 @@ export function createDeadLetters(location: DeadLetterConfig | undefined, contex
         ContentType: 'application/jsonlines',
       });
       await limited(signal, (options) => client.send(put, options));
+      return `s3://${bucket}/${key}`;
     },
   };
 }
@@ -80,7 +84,7 @@ function encode({ records, reason, destination, attempts, source }: DeadLetter, 
 }
 
 /** All of it under its name, on the disk, or nothing. */
-async function writeWhole(folder: string, name: string, bytes: Buffer): Promise<void> {
+export async function writeWhole(folder: string, name: string, bytes: Buffer): Promise<void> {
   await mkdir(folder, { recursive: true });
   const temporary = join(folder, `.${name}.${randomUUID()}`);
   try {

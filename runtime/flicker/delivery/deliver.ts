@@ -9,12 +9,20 @@ import { NoDeadLetterLocationError } from './dead-letters';
 export interface DeliveryContext extends Omit<AttemptContext, 'source' | 'destination'> {
   readonly destination: Destination;
   readonly deadLetters: DeadLetters;
+  /** Told at the start how to ask for what is neither accepted nor kept as a dead letter, in order. */
+  readonly onStart?: (left: () => Records[]) => void;
 }
 
 /** What became of a shipment. */
 export type Delivery =
   /** Every event was accepted, or is kept as a dead letter. */
-  | { readonly kind: 'settled'; readonly delivered: number; readonly deadLettered: number }
+  | {
+      readonly kind: 'settled';
+      readonly delivered: number;
+      readonly deadLettered: number;
+      /** Where the last of the dead letters is. */
+      readonly lastLetter?: string;
+    }
   /** Another writer has written this number: nothing was delivered, and `after` is the state after what it wrote. */
   | { readonly kind: 'superseded'; readonly after: StateChange };
 
@@ -35,35 +43,46 @@ export async function deliver(shipment: Shipment, context: DeliveryContext): Pro
   const attempts: AttemptContext = { ...context, source, destination: destination.label };
   let delivered = 0;
   let deadLettered = 0;
+  let lastLetter: string | undefined;
   const accept = (records: Records) => {
     delivered += records.count;
     metrics.eventsDelivered.inc(labels, records.count);
     metrics.bytesDelivered.inc(labels, records.body(destination.layout).length);
   };
   const refuse = async (records: Records, reason: string, tries: number) => {
-    await bury(records, source, reason, tries, context, attempts);
+    lastLetter = await bury(records, source, reason, tries, context, attempts);
     deadLettered += records.count;
   };
   const settlePart = async (records: Records, answer: Partial, tries: number) => {
-    const open = new Set([...answer.retry, ...answer.refused.map(({ index }) => index)]);
-    if (open.size < records.count) accept(records.pick(indexesOf(records).filter((index) => !open.has(index))));
+    const unsettled = new Set([...answer.retry, ...answer.refused.map(({ index }) => index)]);
+    const pick = (settled: boolean) =>
+      records.pick(indexesOf(records).filter((index) => unsettled.has(index) !== settled));
+    if (unsettled.size < records.count) accept(pick(true));
     for (const reason of new Set(answer.refused.map((one) => one.reason))) {
+      open = pick(false);
       const refused = answer.refused.filter((one) => one.reason === reason).map(({ index }) => index);
       await refuse(records.pick(refused), reason, tries);
+      for (const index of refused) unsettled.delete(index);
     }
   };
   /** What is left, the next part last. */
   const parts = shipment.records.count > 0 ? [shipment.records] : [];
+  /** What is under way. */
+  let open: Records | undefined;
+  context.onStart?.(() => [...(open ? [open] : []), ...parts.toReversed()]);
   for (let part = parts.pop(); part; part = parts.pop()) {
+    open = part;
     const { answer, tries, records } = await sendPart(
       { ...shipment, records: part },
       destination,
       attempts,
       settlePart,
+      (rest) => (open = rest),
     );
     switch (answer.kind) {
       case 'accepted':
         if (records.count > 0) accept(records);
+        open = undefined;
         break;
       case 'superseded':
         return answer;
@@ -72,35 +91,37 @@ export async function deliver(shipment: Shipment, context: DeliveryContext): Pro
         if (answer.kind === 'too-large' && records.count > 1) {
           const half = Math.ceil(records.count / 2);
           parts.push(records.slice(half, records.count), records.slice(0, half));
+          open = undefined;
           break;
         }
         await refuse(records, answer.reason, tries);
+        open = undefined;
         break;
     }
   }
-  return { kind: 'settled', delivered, deadLettered };
+  return { kind: 'settled', delivered, deadLettered, ...(lastLetter !== undefined && { lastLetter }) };
 }
 
 const indexesOf = ({ count }: Records) => Array.from({ length: count }, (_, index) => index);
 
 /** The state changes of objects that were written after the last save; none for destinations that have no numbers. */
-export function recover(
-  source: string,
-  from: number,
-  context: Omit<DeliveryContext, 'deadLetters'>,
-): Promise<StateChange[]> {
+export function recover(source: string, from: number, context: RecoverContext): Promise<StateChange[]> {
   const { destination, signal } = context;
-  return untilDone(
-    { ...context, source, destination: destination.label },
-    async (): Promise<Attempt<StateChange[]>> => {
-      try {
-        return { done: (await destination.recover?.(source, from, signal)) ?? [] };
-      } catch (error) {
-        if (error instanceof RecoverError) return { failed: error.message, blocked: error.blocked };
-        throw error;
-      }
-    },
-  );
+  return recovered(source, context, async () => (await destination.recover?.(source, from, signal)) ?? []);
+}
+
+type RecoverContext = Omit<DeliveryContext, 'deadLetters' | 'onStart'>;
+
+/** What a numbered destination tells of its objects, however long it takes until they can be read. */
+export function recovered<T>(source: string, context: RecoverContext, read: () => Promise<T>): Promise<T> {
+  return untilDone({ ...context, source, destination: context.destination.label }, async (): Promise<Attempt<T>> => {
+    try {
+      return { done: await read() };
+    } catch (error) {
+      if (error instanceof RecoverError) return { failed: error.message, blocked: error.blocked };
+      throw error;
+    }
+  });
 }
 
 /** Sends until there is an answer for the last of it: `records` are those that the answer is for. */
@@ -109,6 +130,7 @@ async function sendPart(
   destination: Destination,
   context: AttemptContext,
   settlePart: (records: Records, answer: Partial, tries: number) => Promise<void>,
+  onRest: (records: Records) => void,
 ): Promise<{ answer: Final; tries: number; records: Records }> {
   let tries = 0;
   let maybeTaken = false;
@@ -134,6 +156,7 @@ async function sendPart(
         const advanced = retry.length < records.count;
         await settlePart(records, answer, tries);
         if (advanced) records = records.pick(retry);
+        onRest(records);
         if (retry.length === 0) return { done: { kind: 'accepted' } };
         return { failed: reason, blocked: false, advanced, ...(retryAfterMs !== undefined && { retryAfterMs }) };
       }
@@ -151,9 +174,9 @@ async function bury(
   tries: number,
   { deadLetters, destination, log, metrics, signal }: DeliveryContext,
   attempts: AttemptContext,
-): Promise<void> {
+): Promise<string> {
   const letter = { source, destination: destination.label, records, reason, attempts: tries };
-  await untilDone(attempts, async (): Promise<Attempt<void>> => {
+  const location = await untilDone(attempts, async (): Promise<Attempt<string>> => {
     try {
       return { done: await deadLetters.write(letter, signal) };
     } catch (error) {
@@ -169,4 +192,5 @@ async function bury(
     events: records.count,
     reason,
   });
+  return location;
 }

@@ -1,2 +1,3 @@
+export { untilDone, type Attempt } from './attempts';
 export { createDeadLetters, NoDeadLetterLocationError } from './dead-letters';
-export { deliver, recover, type Delivery, type DeliveryContext } from './deliver';
+export { deliver, recover, recovered, type Delivery, type DeliveryContext } from './deliver';

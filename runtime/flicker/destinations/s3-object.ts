@@ -94,6 +94,18 @@ export function placeOfAfter(metadata: Metadata): AfterPlace {
   return { kind: 'trailer', offset };
 }
 
+/** The lines of an object that are records. @throws Error when it cannot be read */
+export function linesOf(bytes: Uint8Array, metadata: Metadata): Buffer {
+  const offset = metadata[TRAILER];
+  const own = offset === undefined ? bytes : bytes.subarray(0, Number(offset));
+  const packed = own[0] === 0x1f && own[1] === 0x8b;
+  try {
+    return packed ? gunzipSync(own) : Buffer.from(own);
+  } catch (error) {
+    throw new Error('its records are not readable', { cause: error });
+  }
+}
+
 const trailerLine = z.object({ holdfast: z.object({ after: stateChange }) });
 
 /** Reads the trailer line from the bytes at its offset. @throws Error when it cannot be read */

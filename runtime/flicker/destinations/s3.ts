@@ -1,9 +1,19 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { DestinationConfig } from '../../../contract/flicker';
+import { readRecords, type Records } from '../batch';
 import { RecoverError, type Answer, type Destination, type Shipment } from '../destination';
 import type { StateChange } from '../state';
 import { isTransient, limited, awsFailure } from './aws-request';
-import { batchOf, buildObject, objectKey, parseTrailer, placeOfAfter, writerOf, type Metadata } from './s3-object';
+import {
+  batchOf,
+  buildObject,
+  linesOf,
+  objectKey,
+  parseTrailer,
+  placeOfAfter,
+  writerOf,
+  type Metadata,
+} from './s3-object';
 
 type S3Config = Extract<DestinationConfig, { type: 's3' }>;
 
@@ -156,7 +166,34 @@ export async function createS3Destination(
     }
   }
 
-  return { label: `s3://${bucket}/${prefix}`, layout: 'lines', send, recover, close: () => Promise.resolve() };
+  /** The records of one number: all of its lines but the trailer. */
+  async function read(source: string, number: number, signal: AbortSignal): Promise<Records | undefined> {
+    for (const compressed of [compression, !compression]) {
+      const key = objectKey(prefix, source, number, compressed);
+      try {
+        const get = new GetObjectCommand({ Bucket: bucket, Key: key });
+        const { metadata, bytes } = await limited(signal, async (options) => {
+          const { Metadata = {}, Body } = await client.send(get, options);
+          return { metadata: Metadata, bytes: (await Body?.transformToByteArray()) ?? new Uint8Array() };
+        });
+        const writer = writerOf(metadata, undefined, clusterId);
+        if (writer.kind === 'stranger') throw new RecoverError(taken(key, writer.reason), true);
+        return parsed(key, () => readRecords(linesOf(bytes, metadata)));
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof RecoverError) throw error;
+        const failure = awsFailure(error, 'S3');
+        if (failure.status === 404) continue;
+        throw new RecoverError(
+          `cannot read s3://${bucket}/${key}: ${failure.reason}${hint(failure.status)}`,
+          !isTransient(failure),
+        );
+      }
+    }
+    return undefined;
+  }
+
+  return { label: `s3://${bucket}/${prefix}`, layout: 'lines', send, recover, read, close: () => Promise.resolve() };
 }
 
 function hint(status: number | undefined): string {

@@ -3,7 +3,9 @@ import { SimProcess, VirtualTime } from '../../../dev/sim/time';
 import type { BatchBuilder } from '../../../runtime/flicker/batch';
 import type { Commits } from '../../../runtime/flicker/commits';
 import type { Answer, Destination, Shipment } from '../../../runtime/flicker/destination';
+import type { SpillStore } from '../../../runtime/flicker/delivery/spill-store';
 import { createFlickerMetrics } from '../../../runtime/flicker/metrics';
+import type { OutletSettings } from '../../../runtime/flicker/outlets/outlet';
 import type { Source } from '../../../runtime/flicker/source';
 import { flickerState, type FlickerState, type StateChange } from '../../../runtime/flicker/state';
 import { runWorker, type WorkerContext, type WorkerSettings, type WorkerStatus } from '../../../runtime/flicker/worker';
@@ -26,7 +28,13 @@ export class Bench {
   readonly time = new VirtualTime();
   readonly clock = new SimProcess(this.time, 'worker').clock;
   readonly state: FlickerState = flickerState.parse({});
-  readonly status: WorkerStatus = { movesBy: Number.POSITIVE_INFINITY, problem: '', failed: false, stopped: '' };
+  readonly status: WorkerStatus = {
+    movesBy: Number.POSITIVE_INFINITY,
+    problem: '',
+    failed: false,
+    stopped: '',
+    destinations: [],
+  };
   readonly drain = new AbortController();
   readonly abort = new AbortController();
   readonly logged = recordingLog();
@@ -151,6 +159,12 @@ export class Bench {
     };
   }
 
+  /** The destinations, of which this is the only one. */
+  outlets(): readonly OutletSettings[] {
+    return [{ name: 'memory', destination: this.destination, spillAfterMs: undefined }];
+  }
+  spill: SpillStore | undefined;
+
   context(): WorkerContext {
     const { clock, commits, state, once } = this;
     return {
@@ -158,8 +172,9 @@ export class Bench {
       kind: 'api',
       settings: this.settings,
       createSource: () => this.createSource(),
-      destination: this.destination,
+      outlets: this.outlets(),
       deadLetters: this.letters.deadLetters,
+      spill: this.spill,
       retry,
       commits,
       state,

@@ -42,7 +42,8 @@ describe('positions', () => {
     const running = bench.start();
     await bench.time.run(30 * MINUTE);
     expect(bench.position).toBe(0);
-    expect(bench.reserved).toBe(10);
+    // While it waits for its next attempt, others may send in its place.
+    expect(bench.reserved).toBe(0);
     // One batch under way, one waiting.
     expect(bench.read).toBe(20);
     expect(bench.status).toMatchObject({ failed: true, stopped: '' });

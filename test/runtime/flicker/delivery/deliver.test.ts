@@ -58,7 +58,7 @@ describe('too large', () => {
 
   test('for one event makes it a dead letter, and the others arrive', async () => {
     const { result, sent, letters } = run([tooLarge, tooLarge, tooLarge, accepted, accepted]);
-    expect(await result).toEqual({ kind: 'settled', delivered: 2, deadLettered: 1 });
+    expect(await result).toMatchObject({ kind: 'settled', delivered: 2, deadLettered: 1 });
     expect(sent).toEqual([['a', 'b', 'c'], ['a', 'b'], ['a'], ['b'], ['c']]);
     expect(letters).toEqual([
       { source: 'app', destination: 'scripted', reason: 'answered 413', attempts: 1, lines: ['a'] },
@@ -68,7 +68,7 @@ describe('too large', () => {
 
 test('what is refused is kept as dead letters, counted and told without its text', async () => {
   const { result, letters, context, lines } = run([retryAnswer(), refused], ['payload']);
-  expect(await result).toEqual({ kind: 'settled', delivered: 0, deadLettered: 1 });
+  expect(await result).toMatchObject({ kind: 'settled', delivered: 0, deadLettered: 1 });
   expect(letters).toEqual([
     { source: 'app', destination: 'scripted', reason: 'answered 400', attempts: 2, lines: ['payload'] },
   ]);
@@ -117,7 +117,7 @@ describe('a partial answer', () => {
       [partial([1, 4], [[0, 'bad date'], [3, 'too long'], [5, 'bad date']]), accepted], // prettier-ignore
       ['a', 'b', 'c', 'd', 'e', 'f'],
     );
-    expect(await result).toEqual({ kind: 'settled', delivered: 3, deadLettered: 3 });
+    expect(await result).toMatchObject({ kind: 'settled', delivered: 3, deadLettered: 3 });
     expect(sent).toEqual([
       ['a', 'b', 'c', 'd', 'e', 'f'],
       ['b', 'e'],
@@ -157,7 +157,7 @@ describe('a partial answer', () => {
 
   test('without anything to send again needs no wait', async () => {
     const { result, sent, clock } = run([partial([], [[1, 'bad']])]);
-    expect(await result).toEqual({ kind: 'settled', delivered: 2, deadLettered: 1 });
+    expect(await result).toMatchObject({ kind: 'settled', delivered: 2, deadLettered: 1 });
     expect(sent).toHaveLength(1);
     expect(clock.sleeps).toEqual([]);
   });
@@ -193,7 +193,7 @@ describe('a partial answer', () => {
 
   test('is followed by whatever the rest comes to', async () => {
     const { result, sent, letters } = run([partial([0, 2], []), tooLarge, refused, accepted]);
-    expect(await result).toEqual({ kind: 'settled', delivered: 2, deadLettered: 1 });
+    expect(await result).toMatchObject({ kind: 'settled', delivered: 2, deadLettered: 1 });
     expect(sent).toEqual([['a', 'b', 'c'], ['a', 'c'], ['a'], ['c']]);
     expect(letters).toMatchObject([{ lines: ['a'], reason: 'answered 400' }]);
   });
@@ -202,7 +202,7 @@ describe('a partial answer', () => {
     const { result, sent, clock } = run([partial([2], [[0, 'bad']]), accepted], ['a', 'b', 'c'], 2);
     const sentThen: number[] = [];
     clock.onSleep = () => void sentThen.push(sent.length);
-    expect(await result).toEqual({ kind: 'settled', delivered: 2, deadLettered: 1 });
+    expect(await result).toMatchObject({ kind: 'settled', delivered: 2, deadLettered: 1 });
     expect(sentThen).toEqual([1, 1, 1]);
   });
 });
@@ -363,7 +363,7 @@ test('whatever is settled in part, every event is settled once', async () => {
       const result = await deliver(shipment(all), { ...context, destination: receiver, deadLetters });
       const kept = letters.flatMap(({ lines }) => lines);
       expect([...arrived, ...kept].map(Number).sort((a, b) => a - b)).toEqual(all.map(Number));
-      expect(result).toEqual({ kind: 'settled', delivered: arrived.length, deadLettered: kept.length });
+      expect(result).toMatchObject({ kind: 'settled', delivered: arrived.length, deadLettered: kept.length });
     }),
     { numRuns: 200 },
   );
@@ -410,7 +410,7 @@ test('whatever a destination answers, every event arrives or is kept, in order, 
       const repeated = arrived.length + kept.length - count;
       expect(repeated).toBeLessThanOrEqual(uncertain);
       expect(context.metrics.eventsResent.total()).toBeGreaterThanOrEqual(repeated - kept.length);
-      expect(result).toEqual({ kind: 'settled', delivered: count - kept.length, deadLettered: kept.length });
+      expect(result).toMatchObject({ kind: 'settled', delivered: count - kept.length, deadLettered: kept.length });
     }),
     { numRuns: 200 },
   );

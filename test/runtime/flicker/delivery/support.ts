@@ -64,7 +64,7 @@ export function keptLetters(failures = 0) {
     write: ({ records, ...letter }) => {
       if (left-- > 0) return Promise.reject(new Error('the bucket is away'));
       letters.push({ ...letter, lines: linesOf({ records }) });
-      return Promise.resolve();
+      return Promise.resolve(`letter ${letters.length}`);
     },
   };
   return { letters, deadLetters };

@@ -1,0 +1,159 @@
+import { flickerEvents } from '../../../contract/flicker';
+import { errorText } from '../../core/errors';
+import { readRecords, type Records } from '../batch';
+import { spillKey, type SpillStore } from '../delivery/spill-store';
+import { deliver, untilDone, type Attempt, type DeliveryContext } from '../delivery';
+import type { SpillEntry } from '../state';
+import type { WorkerContext } from '../worker';
+import { changeOutlet, countDeadLetters, outletEntry, type Outlet } from './outlet';
+
+/** Batches that are spilled for one destination before its source waits after all: the registry lists them. */
+export const MAX_SPILLED = 5000;
+/** With no more than these left, a batch waits for its turn rather than being spilled itself. */
+const NEARLY_DONE = 2;
+
+/** The batches of one source that one destination did not take in time, and their way there. */
+export class Backlog {
+  /** The last attempt failed. */
+  private failing = false;
+  private listeners: (() => void)[] = [];
+
+  constructor(
+    private readonly context: WorkerContext,
+    private readonly outlet: Outlet,
+    private readonly store: SpillStore,
+    private readonly fresh: (outlet: Outlet, records: Records) => Records,
+    private readonly attempts: (outlet: Outlet, signal: AbortSignal) => DeliveryContext,
+  ) {}
+
+  private entries(): SpillEntry[] {
+    const { state, name } = this.context;
+    return (state.spill ?? []).filter(({ source, destination }) => source === name && destination === this.outlet.name);
+  }
+
+  /** True when there is nothing that must be sent before; false when a batch should be spilled. */
+  async ready(withinMs: number, signal: AbortSignal): Promise<boolean> {
+    const { clock } = this.context;
+    const until = clock.monotonic() + withinMs;
+    for (let left = this.entries().length; left > 0; left = this.entries().length) {
+      const remaining = until - clock.monotonic();
+      if (this.failing || left > NEARLY_DONE || remaining <= 0) return false;
+      await this.changed(remaining, signal);
+    }
+    return true;
+  }
+
+  /** Keeps records beside the registry. The entry is to be listed in the same save that moves the position. */
+  async keep(records: readonly Records[], signal: AbortSignal, attempts: DeliveryContext): Promise<SpillEntry> {
+    const { name, state } = this.context;
+    while (this.entries().length >= MAX_SPILLED) await this.changed(undefined, signal);
+    const lines = Buffer.concat(records.map((part) => part.body('lines')));
+    const number = (outletEntry(state, name, this.outlet.name)?.spilled ?? 0) + 1;
+    const key = spillKey(name, this.outlet.name, number, lines);
+    const context = { ...attempts, source: name, destination: 'the spill' };
+    await untilDone(context, async () => {
+      try {
+        return { done: await this.store.put(key, lines, signal) };
+      } catch (error) {
+        signal.throwIfAborted();
+        return { failed: `a batch cannot be spilled: ${errorText(error)}`, blocked: false };
+      }
+    });
+    const events = records.reduce((sum, { count }) => sum + count, 0);
+    return { source: name, destination: this.outlet.name, key, events, bytes: lines.length };
+  }
+
+  /** Lists a batch that is kept. */
+  list(entry: SpillEntry): void {
+    const { state, name, log } = this.context;
+    (state.spill ??= []).push(entry);
+    changeOutlet(state, name, this.outlet.name, {
+      spilled: (outletEntry(state, name, this.outlet.name)?.spilled ?? 0) + 1,
+    });
+    const fields = { source: name, destination: this.outlet.destination.label, events: entry.events };
+    log.warn(flickerEvents.spilled, `${entry.events} events of ${name} wait beside the registry`, fields);
+    this.notify();
+  }
+
+  /** Sends what is listed, in order, for as long as the source runs; with `once` until there is nothing more. */
+  async drain(stop: AbortSignal, abort: AbortSignal): Promise<void> {
+    while (!stop.aborted) {
+      const [entry] = this.entries();
+      if (entry) await this.send(entry, stop, abort);
+      else if (this.context.once) return;
+      else await this.changed(undefined, stop);
+    }
+  }
+
+  private async send(entry: SpillEntry, stop: AbortSignal, abort: AbortSignal): Promise<void> {
+    const { context, outlet, store } = this;
+    const { name, state, commits, log, clock } = context;
+    const shared = this.attempts(outlet, abort);
+    const attempts: DeliveryContext = {
+      ...shared,
+      onFailed: (reason) => {
+        shared.onFailed?.(reason);
+        this.failing = true;
+        this.notify();
+      },
+      // A stop ends it between two attempts, never within one.
+      wait: (ms) => clock.sleep(ms, stop),
+    };
+    const step = <T>(what: string, run: () => Promise<T>): Promise<T> =>
+      untilDone({ ...attempts, source: name, destination: 'the spill' }, async (): Promise<Attempt<T>> => {
+        try {
+          return { done: await run() };
+        } catch (error) {
+          abort.throwIfAborted();
+          return { failed: `a spilled batch cannot be ${what}: ${errorText(error)}`, blocked: false };
+        }
+      });
+
+    const lines = await step('read', () => store.get(entry.key, abort));
+    if (lines) {
+      const records = this.fresh(outlet, readRecords(lines));
+      const shipment = { source: name, records, number: outlet.next, after: {} };
+      const outcome = await deliver(shipment, attempts);
+      if (outcome.kind === 'superseded') throw new Error(`another writer has written an object of ${name}`);
+      if (outlet.numbered && records.count > 0) outlet.next++;
+      countDeadLetters(state, name, outlet.name, outcome.deadLettered, outcome.lastLetter);
+      await step('removed', () => store.remove(entry.key, abort));
+    } else {
+      // It was sent and removed before a kill.
+      log.info(flickerEvents.spillDrained, `a spilled batch of ${name} is gone: it was sent before`, {
+        source: name,
+        destination: outlet.destination.label,
+      });
+    }
+    state.spill = state.spill?.filter((other) => other !== entry);
+    if (state.spill?.length === 0) delete state.spill;
+    if (outlet.numbered) changeOutlet(state, name, outlet.name, { batchNo: outlet.next });
+    commits.acknowledged(0);
+    this.failing = false;
+    if (lines && this.entries().length === 0) {
+      log.info(flickerEvents.spillDrained, `all spilled batches of ${name} are sent`, {
+        source: name,
+        destination: outlet.destination.label,
+      });
+    }
+    this.notify();
+  }
+
+  private notify(): void {
+    const { listeners } = this;
+    this.listeners = [];
+    for (const listener of listeners) listener();
+  }
+
+  /** Resolves at the next change, or after `ms`. @throws the signal's reason */
+  private async changed(ms: number | undefined, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const over = new AbortController();
+    await new Promise<void>((resolve, reject) => {
+      const abort = () => reject(signal.reason as Error);
+      signal.addEventListener('abort', abort, { once: true, signal: over.signal });
+      this.listeners.push(resolve);
+      if (ms !== undefined) void this.context.clock.sleep(ms, over.signal).then(resolve, () => {});
+    }).finally(() => over.abort());
+  }
+}
