@@ -45,7 +45,7 @@ export function maskValue(key: string, value: string, mask: (text: string) => st
     const whole = mask(`${before}${alone}"`);
     // A replacement that does not leave the key and its colon alone took in the value as well.
     if (whole !== `${before}${alone}"` && whole !== `${mask(before)}${alone}"`) {
-      return whole.startsWith(before) && whole.endsWith('"') ? whole.slice(before.length, -1) : whole;
+      return (whole.startsWith(before) ? whole.slice(before.length) : whole).replace(/^"|"$/g, '');
     }
   }
   return alone;

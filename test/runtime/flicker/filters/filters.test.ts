@@ -1,6 +1,12 @@
 import fc from 'fast-check';
-import { maskingReplacements, maskingRules, maskingSchema, type MaskingConfig } from '../../../../contract/flicker';
-import { createTransform } from '../../../../runtime/flicker/filters';
+import {
+  logFileSchema,
+  maskingReplacements,
+  maskingRules,
+  maskingSchema,
+  type MaskingConfig,
+} from '../../../../contract/flicker';
+import { createGrouping, createTransform, type TransformObserver } from '../../../../runtime/flicker/filters';
 import { maskPartly, replaceMatches } from '../../../../runtime/flicker/filters/masking';
 import { compilePattern } from '../../../../runtime/flicker/filters/pattern';
 
@@ -172,4 +178,106 @@ test('what is not supported is refused by key, with what is supported', () => {
   expect(message).toMatch(/exclude_on\[1\]: look-around/);
   expect(message).toMatch(/masking\.rules\.custom\[0\]\.pattern: invalid repeat count/);
   expect(message).toMatch(/masking\.rules\.custom\[1\]\.pattern: missing closing/);
+});
+
+describe('JSON lines', () => {
+  const parse = (parse_json: boolean | object, more: Config = {}, told?: TransformObserver) => {
+    const config = logFileSchema('final').parse({ path: '/a', parse_json });
+    return createTransform(
+      { match_on: [], exclude_on: [], masking: undefined, ...more, parse_json: config.parse_json },
+      told,
+    );
+  };
+
+  test('members stay as they are written, in one line', () => {
+    const run = parse(true);
+    const line = '{"id":12345678901234567890,"a":{"b":[1.0,"\\u00e9"]},"a":2}';
+    expect(run?.(line)).toEqual({ line, fields: line });
+    const pretty = '{\n  "a": "x\\ny",\r\n  "b": 1\n}';
+    expect(run?.(pretty)).toEqual({ line: pretty, fields: '{   "a": "x\\ny",   "b": 1 }' });
+    expect(run?.(' {"a":1} ')).toEqual({ line: ' {"a":1} ', fields: '{"a":1}' });
+  });
+
+  test.each(['', 'text', '[{}]', '"a"', '1', 'null', '{', '{"a":1', '{"a":1} x', '{a:1}', '{}{}'])(
+    '%j is no object: shipped as it is, and told',
+    (line) => {
+      let unparsed = 0;
+      const run = parse(true, {}, { unparsed: () => unparsed++, timeUnreadable: () => {} });
+      expect(run?.(line)).toEqual({ line });
+      expect(unparsed).toBe(1);
+    },
+  );
+
+  test('message and time are taken from their fields, the line stays where there is none', () => {
+    let unreadable = 0;
+    const told = { unparsed: () => {}, timeUnreadable: () => unreadable++ };
+    const run = parse({ message_field: 'log.msg', timestamp_field: 'at', timestamp_format: 'unix_ms' }, {}, told);
+    const found = '{"log":{"msg":"hi"},"at":1700000000000}';
+    expect(run?.(found)).toEqual({ line: 'hi', time: '2023-11-14T22:13:20.000Z', fields: found });
+    const other = '{"log":{"msg":5},"at":"x"}';
+    expect(run?.(other)).toEqual({ line: other, fields: other });
+    expect(unreadable).toBe(1);
+    const nanos = parse({ timestamp_field: 'at' })?.('{"at":"2026-01-02T03:04:05.123456789+02:00"}');
+    expect(nanos?.time).toBe('2026-01-02T03:04:05.123456789+02:00');
+  });
+
+  test('filters see the line as it is written', () => {
+    const run = parse({ message_field: 'm' }, { match_on: ['"level":"error"'], exclude_on: ['health'] });
+    expect(run?.('{"level":"error","m":"x"}')?.line).toBe('x');
+    expect(run?.('{"level":"info","m":"level error"}')).toBeUndefined();
+    expect(run?.('{"level":"error","m":"y","path":"/health"}')).toBeUndefined();
+  });
+
+  test('masks reach keys, texts, numbers, escapes, and a value that only its key gives away', () => {
+    const rules = { email: { enabled: true }, credit_card: { enabled: true }, api_key: { enabled: true } };
+    const run = parse({ message_field: 'm' }, { masking: masking(rules) });
+    const line =
+      '{"m":"from a@b.co","a@b.co":[1,"x\\u0040y.org",true,null],"card":4111111111111111,"n":1.50,' +
+      '"token":"abcdefgh12345678","o":{"api_key": "abcdefgh12345678"},"plain":"abcdefgh12345678"}';
+    expect(run?.(line)).toEqual({
+      line: 'from [EMAIL]',
+      fields:
+        '{"m":"from [EMAIL]","[EMAIL]":[1,"[EMAIL]",true,null],"card":"[CREDIT_CARD]","n":1.50,' +
+        '"token":"[API_KEY]","o":{"api_key": "[API_KEY]"},"plain":"abcdefgh12345678"}',
+    });
+    expect(parse({ message_field: 'token' }, { masking: masking(rules) })?.(line)?.line).not.toContain('abcdefgh');
+    expect(parse(true, { masking: masking(rules) })?.(line)?.line).not.toMatch(/@|4111|"token":"abc/);
+  });
+
+  test('what a mask leaves is JSON, and holds nothing that it takes out', () => {
+    const secret = /\b\d{3}-\d{2}-\d{4}\b/;
+    const run = parse(true, { masking: masking({ ssn: { enabled: true } }) });
+    const value = fc.letrec((tie) => ({
+      value: fc.oneof(
+        fc.string({ unit: fc.constantFrom('"', '\\', 'é', '{', '}', ':', ',', ' 123-45-6789 ', '\n') }),
+        fc.double({ noNaN: true, noDefaultInfinity: true }),
+        fc.constantFrom(null, true),
+        fc.array(tie('value'), { maxLength: 3 }),
+        fc.dictionary(fc.string({ unit: fc.constantFrom('a', '"', '\\', '123-45-6789', '}') }), tie('value'), {
+          maxKeys: 3,
+        }),
+      ),
+    })).value;
+    fc.assert(
+      fc.property(fc.dictionary(fc.constantFrom('a', 'b', 'c'), value), (object) => {
+        const json = JSON.stringify(object);
+        const { fields = '' } = run?.(json) ?? {};
+        expect(fields).not.toMatch(secret);
+        expect(JSON.parse(fields)).toBeInstanceOf(Object);
+        if (!secret.test(json)) expect(fields).toBe(json);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+test('a line begins an event, or goes on with one', () => {
+  const multiline = (told: object) => logFileSchema('final').parse({ path: '/a', multiline: told }).multiline;
+  expect(createGrouping(undefined)).toBeUndefined();
+  const start = createGrouping(multiline({ start_pattern: '^\\d{4}' }));
+  expect(['2024 x', ' at y'].map((line) => start?.begins(line))).toEqual([true, false]);
+  const rest = createGrouping(multiline({ continuation_pattern: '^\\s', max_lines: 9 }));
+  expect(['2024 x', ' at y'].map((line) => rest?.begins(line))).toEqual([true, false]);
+  expect(rest).toMatchObject({ timeoutMs: 5000, maxLines: 9, maxBytes: 1024 ** 2 });
+  expect(() => createGrouping(multiline({ start_pattern: '(?=x)' }))).toThrow('multiline.start_pattern: look-around');
 });
