@@ -1,4 +1,6 @@
 import {
+  containerOf,
+  dockerSourceName,
   flickerConfig,
   flickerProcessSchema,
   flickerStopSeconds,
@@ -24,6 +26,7 @@ const problems = (value: unknown): readonly string[] => {
 test('the least config has the documented defaults', () => {
   expect(parse({ api_sources: [source], destination })).toEqual({
     log_files: [],
+    docker_containers: [],
     api_sources: [
       {
         ...source,
@@ -39,6 +42,7 @@ test('the least config has the documented defaults', () => {
         batch_max_bytes: 1_048_576,
         match_on: [],
         exclude_on: [],
+        parse_json: false,
       },
     ],
     destination: { type: 'stdout', include_id: true },
@@ -49,7 +53,7 @@ test('the least config has the documented defaults', () => {
 });
 
 test.each<[string, unknown, string]>([
-  ['no source', { destination }, '(top level): there is no source: add log_files or api_sources'],
+  ['no source', { destination }, '(top level): there is no source: add log_files, docker_containers or api_sources'],
   [
     'no destination',
     { log_files: [{ path: '/a' }] },
@@ -61,9 +65,37 @@ test.each<[string, unknown, string]>([
     'api_sources[0].name: two sources are named "audit": names must be unique',
   ],
   [
-    'a source that comes later',
-    { docker_containers: [], log_files: [{ path: '/a' }], destination },
-    '(top level): docker_containers is not available in this version; available sources: log_files, api_sources',
+    'a Docker source that names no container',
+    { docker_containers: [{ start_at: 'end' }], destination },
+    'docker_containers[0].container: which containers: give container (name, id or glob) or labels',
+  ],
+  [
+    'a Docker source with the name of another',
+    { docker_containers: [{ container: 'web' }, { container: 'x', name: 'web' }], destination },
+    'docker_containers[1].name: two sources are named "web": names must be unique',
+  ],
+  [
+    'multiline without a pattern',
+    { log_files: [{ path: '/a', multiline: { timeout_ms: '1s' } }], destination },
+    'log_files[0].multiline: give either start_pattern or continuation_pattern',
+  ],
+  [
+    'multiline with two patterns',
+    {
+      docker_containers: [{ container: 'a', multiline: { start_pattern: 'a', continuation_pattern: 'b' } }],
+      destination,
+    },
+    'docker_containers[0].multiline: give either start_pattern or continuation_pattern',
+  ],
+  [
+    'an event that is too large',
+    { log_files: [{ path: '/a', multiline: { start_pattern: 'a', max_bytes: '2MiB' } }], destination },
+    'log_files[0].multiline.max_bytes: expected a whole number of B from 1024 to 1048576, or a text such as "64KiB" or "10MiB"; got "2MiB"',
+  ],
+  [
+    'an unknown key of parse_json',
+    { log_files: [{ path: '/a', parse_json: { mesage_field: 'm' } }], destination },
+    'log_files[0].parse_json: unknown key "mesage_field", did you mean "message_field"?',
   ],
   [
     'a destination that comes later',
@@ -110,6 +142,19 @@ test.each<[string, unknown, string]>([
   ],
 ])('%s is refused', (_, config, problem) => {
   expect(problems(config)).toContain(problem);
+});
+
+test.each([
+  [{ container: 'web-*' }, 'web-*', 'web-*'],
+  [{ name: 'web' }, 'web', 'web'],
+  [{ name: 'front', container: 'web' }, 'front', 'web'],
+  [{ name: 'front', labels: ['tier=front'] }, 'front', undefined],
+  [{ labels: ['tier=front', 'app'] }, 'tier=front,app', undefined],
+])('the Docker source %j has a name and containers', (told, name, container) => {
+  const [source] = parse({ docker_containers: [told], destination }).docker_containers;
+  if (!source) throw new Error('no source');
+  expect(dockerSourceName(source)).toBe(name);
+  expect(containerOf(source)).toBe(container);
 });
 
 test.each([['now'], ['beginning'], ['2026-01-01T00:00:00Z'], ['2026-01-01T00:00:00.5+02:00']])(

@@ -66,8 +66,14 @@ const source = {
   buffer_size: option(fc.integer({ min: 1, max: 1000 })),
   batch_max_bytes: option(fc.constantFrom<number | string>(1024, '64KiB', '1MB', '1.5MiB')),
   match_on: option(fc.array(text, { maxLength: 2 })),
+  parse_json: option(fc.oneof(fc.boolean(), record({ message_field: option(text), timestamp_field: option(text) }))),
   masking: option(masking),
 };
+
+const multiline = fc.oneof(
+  record({ start_pattern: text, max_lines: option(fc.integer({ min: 1, max: 99 })) }),
+  record({ continuation_pattern: text, timeout_ms: option(wait(10)), max_bytes: option(fc.constant('64KiB')) }),
+);
 
 const config: fc.Arbitrary<FlickerConfigInput> = record({
   destination,
@@ -75,9 +81,21 @@ const config: fc.Arbitrary<FlickerConfigInput> = record({
     record({
       path: text.map((name) => `/${name}`),
       start_at: option(fc.constantFrom('end' as const, 'beginning' as const)),
+      format: option(fc.constantFrom('plain' as const, 'cri' as const)),
+      multiline: option(multiline),
       ...source,
     }),
     { selector: ({ path }) => path, maxLength: 3 },
+  ),
+  docker_containers: fc.uniqueArray(
+    record({
+      container: text.map((name) => `@${name}`),
+      labels: option(fc.array(text, { maxLength: 2 })),
+      socket_path: option(text),
+      multiline: option(multiline),
+      ...source,
+    }),
+    { selector: ({ container }) => container, maxLength: 2 },
   ),
   api_sources: fc.uniqueArray(
     record({
