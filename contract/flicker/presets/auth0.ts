@@ -27,7 +27,7 @@ export const auth0 = {
       params: { audience: 'https://{domain}/api/v2/' },
     },
   ],
-  first: { query: { q: 'date:[{from} TO *]', sort: 'date:1', per_page: '{size}' } },
+  first: { query: { q: 'date:[{from} TO *]', sort: 'date:1', per_page: '100' } },
   next: { query: { from: '{cursor}', take: '{size}' } },
   paging: { by: 'last_id', field: 'log_id', first: 'least' },
   pageSize: { default: 100, max: 100 },

@@ -100,12 +100,12 @@ export class Sieve {
     const watermark = newest === null ? position.watermark : Math.max(newest, position.watermark ?? 0);
     const recent = RecentWindow.load(memoryOf(spec), position.recent, this.top.store()).store(horizon);
     const floor =
-      kind === 'window' || recent === undefined || recent.cut === null || watermark === null
+      kind !== 'watermark' || recent === undefined || recent.cut === null || watermark === null
         ? position.floor
         : Math.max(position.floor ?? 0, Math.min(recent.cut + 1, watermark));
-    const { closed, next, rereadAt } = position;
+    const { closed, next, again, rereadAt } = position;
     const undated = packKeys(this.topUndated);
-    return present({ watermark, floor, recent, undated, closed, next, rereadAt });
+    return present({ watermark, floor, recent, undated, closed, next, again, rereadAt });
   }
 
   private identify(entry: unknown): { id: string; key: string; known: 'no' | 'in this walk' | 'before' } {
@@ -135,7 +135,9 @@ export class Sieve {
 
   private isOld(time: number | undefined): boolean {
     const { floor, walk } = this.position;
-    if (this.spec.mode.kind !== 'watermark') return false;
+    const { mode } = this.spec;
+    if (mode.kind === 'cursor') return mode.earlierMs > 0 && time !== undefined && time < (floor ?? 0);
+    if (mode.kind === 'window') return false;
     return time !== undefined && floor !== null && time < floor && !walk?.tail;
   }
 

@@ -9,18 +9,16 @@ import { keyOf, lineOf } from './fields';
 import { requestHeaders } from './headers';
 import { MAX_BODY_BYTES, place, REQUEST_TIMEOUT_MS, type HttpLimits } from './http';
 import { readAnswer } from './page';
-import { nextPage, type Next } from './pagination';
+import { firstEntries, nextPage, type Next } from './pagination';
 import { packKeys, unpackKeys, type ApiPosition } from './position';
 import { rateFacts } from './rate-limit';
 import { pageRequest, type PageRef, type Range } from './request';
 import { specOf } from './spec';
 import { startPosition } from './start';
-import { closeWindow, horizonOf, lostBefore, openWindow } from './windows';
+import { closeWindow, EDGE_MS, horizonOf, lostBefore, openWindow } from './windows';
 
 /** Filters may leave out the time they are given, or count in whole seconds. */
 const FILTER_MARGIN_MS = 1000;
-/** Entries at the very edge of what a vendor keeps may go while they are asked for. */
-const EDGE_MS = 60_000;
 /** Equal pages in a row that raise the suspicion that the API does not look at the parameter that pages. */
 const EQUAL_PAGES = 4;
 const FAR_BEYOND = 1_000_000_000;
@@ -63,6 +61,7 @@ export function createApiSource(
   let open: OpenPage | undefined;
   let told = { text: '', essence: '', at: 0 };
   let pagesInPoll = 0;
+  let pollBegan = 0;
   let unreadableInPoll = 0;
   let refusals = 0;
   let last: { readonly at: PageRef; readonly signature: string; readonly count: number } | undefined;
@@ -77,7 +76,7 @@ export function createApiSource(
   function tell(builder: BatchBuilder, reached: ApiPosition): void {
     const { notBefore, rate } = asker.memory();
     const text = JSON.stringify(present({ ...reached, notBefore }));
-    const essence = JSON.stringify({ ...reached, closed: 0, next: 0, rereadAt: 0 });
+    const essence = JSON.stringify({ ...reached, closed: 0, next: 0, again: 0, rereadAt: 0 });
     const quiet = notBefore === undefined && essence === told.essence && clock.now() - told.at < QUIET_MS;
     if (text === told.text || quiet) return;
     told = { text, essence, at: clock.now() };
@@ -109,13 +108,13 @@ export function createApiSource(
   function rangeNow(): Range | undefined {
     const { retentionMs } = spec;
     if (mode.kind !== 'window') {
-      const margin = mode.kind === 'watermark' ? FILTER_MARGIN_MS : 0;
+      const margin = mode.kind === 'watermark' ? FILTER_MARGIN_MS : mode.earlierMs;
       const oldest = retentionMs === undefined ? 0 : clock.now() - retentionMs + EDGE_MS;
       return { from: position.floor === null ? undefined : Math.max(position.floor - margin, oldest) };
     }
     if (position.walk?.to === undefined) {
       const lost = lostBefore(spec, position, clock.now());
-      const opened = openWindow(spec, mode, position, clock.now());
+      const opened = openWindow(spec, mode, position, { now: pollBegan, first: pagesInPoll === 0 });
       if (!opened) return undefined;
       if (lost !== undefined && position.closed !== undefined) {
         reportGap(position.closed, lost, 'the vendor no longer keeps events that were not read yet');
@@ -152,7 +151,8 @@ export function createApiSource(
       case 'failed':
         throw new SourceError(reading.message, rateFacts(answer.headers, clock.now(), spec.rate).waitMs);
     }
-    const { body, entries } = reading;
+    const { body } = reading;
+    const entries = at === undefined ? firstEntries(spec.paging, reading.entries) : reading.entries;
     const signature = keyOf(JSON.stringify(entries));
     const repeated = last !== undefined && last.at === at && at !== undefined && last.signature === signature;
     const facts = { body, headers: answer.headers, url: answer.url, entries, repeated };
@@ -216,13 +216,14 @@ export function createApiSource(
         resumeAt({ ...sieve.completed(), walk: { of, at: next.at, tail: true, newest: null } });
         return next.more;
       case 'end': {
-        if (mode.kind !== 'window') {
-          resumeAt(sieve.completed());
-          return false;
+        if (mode.kind === 'window') {
+          resumeAt(closeWindow(position, sieve.completed(horizonOf(position))));
+          return true;
         }
-        const closed = closeWindow(mode, position, sieve.completed(horizonOf(mode, position)));
-        resumeAt(closed.position);
-        return closed.more;
+        resumeAt(sieve.completed());
+        // Without a cursor the next walk begins at the newest entry.
+        if (mode.kind === 'cursor') resumeAt({ ...position, floor: position.watermark });
+        return false;
       }
     }
   }
@@ -266,6 +267,7 @@ export function createApiSource(
     fill: async (builder, signal) => {
       try {
         if (!open) {
+          if (pagesInPoll === 0) pollBegan = clock.now();
           const range = rangeNow();
           if (!range) {
             endPoll();

@@ -49,6 +49,14 @@ export function nextPage(spec: ApiSpec, at: PageRef, page: PageFacts, visited: R
   return { kind: empty && onEmpty === 'pause' ? 'pause' : 'page', at: next };
 }
 
+/** The entries that count of the page that begins a walk. */
+export function firstEntries(paging: Paging, entries: readonly unknown[]): readonly unknown[] {
+  if (paging.by !== 'last_id' || paging.first !== 'least') return entries;
+  const ids = entries.map((entry) => String(fieldAt(entry, paging.field)));
+  const [least] = [...ids].sort((a, b) => a.length - b.length || (a < b ? -1 : 1));
+  return entries.filter((_, i) => ids[i] === least);
+}
+
 /** The server keeps the place: there is always a next one, if only the same. */
 function nextPlace(spec: ApiSpec, at: PageRef, page: PageFacts): Next {
   const next = referenceIn(spec, page) ?? at;

@@ -50,6 +50,8 @@ export const apiPosition = z.object({
   closed: time.optional(),
   /** Where the next window begins, while windows are read again. */
   next: time.optional(),
+  /** The oldest time of which entries may have come since it was read. */
+  again: time.optional(),
   /** When windows were last read again. */
   rereadAt: time.optional(),
   /** What remains of the rate limit, and when it is full again. */

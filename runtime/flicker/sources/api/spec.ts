@@ -58,7 +58,12 @@ export interface ApiSpec {
 }
 
 export type Mode =
-  | { readonly kind: 'cursor'; readonly restAt: 'empty_page' | 'short_page' | 'no_more'; readonly memory: Memory }
+  | {
+      readonly kind: 'cursor';
+      readonly restAt: 'empty_page' | 'short_page' | 'no_more';
+      readonly earlierMs: number;
+      readonly memory: Memory;
+    }
   | { readonly kind: 'watermark'; readonly ascending: boolean; readonly memory: Memory }
   | {
       readonly kind: 'window';
@@ -137,7 +142,8 @@ function presetMode(preset: Preset, config: PresetSourceConfig, values: Values):
   switch (mode.kind) {
     case 'cursor': {
       const overlapMs = config.overlap_ms ?? mode.overlapMs ?? DEFAULT_OVERLAP_MS;
-      return { kind: 'cursor', restAt: mode.restAt, memory: { overlapMs, entries: CURSOR_ENTRIES, unit: 1000 } };
+      const memory = { overlapMs, entries: CURSOR_ENTRIES, unit: 1000 };
+      return { kind: 'cursor', restAt: mode.restAt, earlierMs: mode.earlierMs ?? 0, memory };
     }
     case 'watermark': {
       const overlapMs = config.overlap_ms ?? mode.overlapMs;

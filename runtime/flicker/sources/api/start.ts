@@ -3,9 +3,7 @@ import type { FlickerState } from '../../state';
 import { present } from './entries';
 import { apiPosition, type ApiPosition } from './position';
 import type { ApiSpec } from './spec';
-
-/** Entries at the very edge of what a vendor keeps may go while they are asked for. */
-const EDGE_MS = 60_000;
+import { EDGE_MS } from './windows';
 
 /**
  * Where a source goes on: at its saved position, at that of a version 1 registry, or where `start_from` says.

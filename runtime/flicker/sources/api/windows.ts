@@ -6,65 +6,77 @@ type WindowMode = Extract<Mode, { kind: 'window' }>;
 
 /** Windows begin and end at whole seconds: many APIs count in them. */
 const SECOND = 1000;
+/** Entries at the very edge of what a vendor keeps may go while they are asked for. */
+export const EDGE_MS = 60_000;
+
+/** When a poll began, and whether nothing was read in it yet. */
+export interface Poll {
+  readonly now: number;
+  readonly first: boolean;
+}
 
 /**
- * The position with the window to read now; undefined when there is none yet. While no window is read again `closed` is
- * where the next one begins; else `next` is.
+ * The position with the window to read now; undefined when there is none before the next poll. New time comes first, then
+ * what is to be read again: `closed` is where the one begins, `next` where the other does.
  */
 export function openWindow(
   spec: ApiSpec,
   mode: WindowMode,
   position: ApiPosition,
-  now: number,
+  poll: Poll,
 ): ApiPosition | undefined {
-  const limit = Math.floor((now - mode.lagMs) / SECOND) * SECOND;
-  const oldest = spec.retentionMs === undefined ? 0 : now - spec.retentionMs + 60_000;
+  const { chunkMs } = mode;
+  const { next } = position;
+  const limit = wholeSeconds(poll.now - mode.lagMs);
+  const oldest = spec.retentionMs === undefined ? 0 : poll.now - spec.retentionMs + EDGE_MS;
   const closed = position.closed ?? position.floor ?? oldest;
-  const again = position.next ?? rereadFrom(mode, position, closed, now);
-  const begin = Math.max(again ?? closed, oldest);
-  const from = Math.floor(begin / SECOND) * SECOND;
-  const to = Math.min(from + mode.chunkMs, limit);
-  if (to <= from) return undefined;
-  return present({
-    ...position,
-    closed,
-    next: again,
-    rereadAt: again !== undefined && position.next === undefined ? now : position.rereadAt,
-    walk: { of: spec.of, newest: null, from, to },
-  });
+  const due = next === undefined ? rereadFrom(mode, position, closed, poll.now) : undefined;
+  const begin = due === undefined ? position : { ...position, next: due, again: undefined, rereadAt: poll.now };
+  const open = (base: ApiPosition, start: number, end: number): ApiPosition | undefined => {
+    const from = wholeSeconds(Math.max(start, oldest));
+    const to = Math.min(from + chunkMs, end);
+    if (to <= from) return undefined;
+    // What is older than the overlap has come by now.
+    const late = Math.max(from, wholeSeconds(poll.now - mode.memory.overlapMs));
+    const again = late < to ? Math.min(base.again ?? late, late) : base.again;
+    return present({ ...base, closed, again, walk: { of: spec.of, newest: null, from, to } });
+  };
+  if (due !== undefined && closed < limit && limit - due <= chunkMs) return open(begin, due, limit);
+  if (closed < limit && (poll.first || next === undefined)) return open(position, closed, limit);
+  if (next !== undefined) return open(position, next, closed);
+  return due === undefined ? undefined : open(begin, due, closed);
 }
 
 /** Where to begin when windows are to be read again: undefined when that is not due, or would find nothing. */
-function rereadFrom(mode: WindowMode, position: ApiPosition, closed: number, now: number): number | undefined {
-  const { overlapMs } = mode.memory;
-  const since = now - (position.rereadAt ?? 0);
-  if (since >= 0 && since < mode.rereadMs) return undefined;
-  const cut = position.recent?.cut ?? null;
+function rereadFrom(
+  { rereadMs }: WindowMode,
+  { rereadAt = 0, again, recent, floor }: ApiPosition,
+  closed: number,
+  now: number,
+): number | undefined {
+  const since = now - rereadAt;
+  if (again === undefined || (since >= 0 && since < Math.max(rereadMs, 1))) return undefined;
+  const cut = recent?.cut ?? null;
   // What is before the start was never read; what is before the cut is no longer known.
-  const from = Math.max(closed - overlapMs, position.floor ?? 0, cut === null ? 0 : cut + SECOND);
+  const from = Math.max(again, floor ?? 0, cut === null ? 0 : cut + SECOND);
   return from < closed ? from : undefined;
 }
 
-/** The oldest time that may be read again once this window is closed. */
-export function horizonOf(mode: WindowMode, position: ApiPosition): number {
-  const closed = Math.max(position.closed ?? 0, position.walk?.to ?? 0);
-  return Math.min(closed - mode.memory.overlapMs, position.walk?.to ?? closed) - SECOND;
+/** The oldest time that will be read again, or is not read yet, once this window is closed. */
+export function horizonOf({ closed = 0, next, again, walk }: ApiPosition): number {
+  const late = Math.min(again ?? Number.POSITIVE_INFINITY, next ?? Number.POSITIVE_INFINITY);
+  return Math.min(late, Math.max(closed, walk?.to ?? 0)) - SECOND;
 }
 
-/**
- * The position after a window was read to its end. `completed`: the same, as far as entries go.
- * @returns whether the next window follows at once
- */
-export function closeWindow(
-  mode: WindowMode,
-  { walk, closed: before }: ApiPosition,
-  completed: ApiPosition,
-): { readonly position: ApiPosition; readonly more: boolean } {
+/** The position after a window was read to its end. `completed`: the same, as far as entries go. */
+export function closeWindow({ walk, closed = 0, next }: ApiPosition, completed: ApiPosition): ApiPosition {
   const { from = 0, to = 0 } = walk ?? {};
-  const closed = Math.max(before ?? 0, to);
-  const position = present({ ...completed, closed, next: to < closed ? to : undefined });
-  return { position, more: to < closed || to - from >= mode.chunkMs };
+  const reached = Math.max(closed, to);
+  const rest = next !== undefined && from <= next ? (to < reached ? to : undefined) : next;
+  return present({ ...completed, closed: reached, next: rest });
 }
+
+const wholeSeconds = (time: number) => Math.floor(time / SECOND) * SECOND;
 
 /** Time since which entries cannot have been read, because the vendor no longer keeps them. */
 export function lostBefore(spec: ApiSpec, { closed }: ApiPosition, now: number): number | undefined {
