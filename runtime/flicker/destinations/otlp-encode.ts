@@ -117,7 +117,8 @@ function field(message: Buffer, number: number, type: number): Buffer | bigint |
   const readVarint = () => {
     let value = 0n;
     for (let shift = 0n; ; shift += 7n) {
-      const byte = message.readUInt8(at++);
+      const byte = message[at++];
+      if (byte === undefined) throw new RangeError('the message ends in the middle of a number');
       value |= BigInt(byte & 127) << shift;
       if (byte < 128) return value;
     }

@@ -42,9 +42,7 @@ export async function createSyslogDestination(config: Config, clock: Clock): Pro
   };
   const options = await tlsOptions(config.tls, 'a syslog destination');
   const open =
-    protocol === 'tls'
-      ? () => connectTls({ host, port, servername: host, ...options })
-      : () => connectTcp({ host, port, noDelay: true });
+    protocol === 'tls' ? () => connectTls({ host, port, ...options }) : () => connectTcp({ host, port, noDelay: true });
   const transport =
     protocol === 'udp'
       ? datagrams(host, port)
@@ -59,12 +57,16 @@ export async function createSyslogDestination(config: Config, clock: Clock): Pro
         const now = clock.now();
         const messages = decodeAll(records).flatMap((record) => syslogMessages(record, now, settings));
         const progress: Progress = { begun: false };
+        let settled = false;
         const finish = (act: () => void) => {
+          settled = true;
           clearTimeout(timer);
           signal.removeEventListener('abort', onAbort);
           act();
         };
         const fail = (reason: string) => {
+          // What was given up ends with an error of its own, and must not end what came after it.
+          if (settled) return;
           transport.drop();
           finish(() => resolve({ kind: 'retry', reason, uncertain: progress.begun }));
         };
@@ -88,9 +90,8 @@ export async function createSyslogDestination(config: Config, clock: Clock): Pro
 }
 
 /** RFC 6587: octet counting, or messages that end in a line feed. */
-function framing({ format, protocol }: Config): (message: Buffer) => readonly Buffer[] {
-  const counted = format === 'rfc5424' || protocol === 'tls';
-  if (counted) return (message) => [Buffer.from(`${message.length} `), message];
+function framing({ format }: Config): (message: Buffer) => readonly Buffer[] {
+  if (format === 'rfc5424') return (message) => [Buffer.from(`${message.length} `), message];
   return (message) => [message, LINE_FEED];
 }
 
@@ -127,10 +128,12 @@ function stream(
       progress.begun = true;
       await new Promise<void>((resolve, reject) => {
         const ended = () => reject(new Error('the connection ended'));
-        socket.once('close', ended);
+        socket.once('error', reject).once('close', ended);
         socket.write(Buffer.concat(messages.flatMap(frame)), (error) => {
-          socket.off('close', ended);
+          socket.off('error', reject).off('close', ended);
+          // A connection that was reset calls back without an error for what it has not written.
           if (error) reject(error);
+          else if (socket.destroyed) ended();
           else resolve();
         });
       });
@@ -144,6 +147,7 @@ function stream(
 
 function datagrams(host: string, port: number): Transport {
   let socket: ReturnType<typeof createSocket> | undefined;
+  let failure: Error | undefined;
   const drop = () => {
     socket?.close();
     socket = undefined;
@@ -152,8 +156,10 @@ function datagrams(host: string, port: number): Transport {
     if (socket) return socket;
     const { address, family } = await lookup(host);
     const opened = createSocket(family === 6 ? 'udp6' : 'udp4');
-    // "Nobody listens" arrives with the message after the one that it is about.
-    opened.on('error', () => {});
+    opened.unref();
+    // "Nobody listens" arrives some time after the message that it is about.
+    failure = undefined;
+    opened.on('error', (error) => (failure = error));
     await new Promise<void>((resolve, reject) => {
       opened.once('error', reject);
       opened.connect(port, address, resolve);
@@ -165,6 +171,7 @@ function datagrams(host: string, port: number): Transport {
     async write(messages, progress) {
       const to = await open();
       for (const message of messages) {
+        if (failure) throw failure;
         progress.begun = true;
         await new Promise<void>((resolve, reject) => to.send(message, (error) => (error ? reject(error) : resolve())));
       }
