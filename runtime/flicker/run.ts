@@ -32,7 +32,7 @@ export async function start(flags: RunFlags, env: Call['env']): Promise<number> 
   if (allowUnset && !validate) throw new SettingsError('bad usage', ['--allow-unset only goes with --validate']);
   const told = { ...readFlickerEnvironment(env), ...settingsFlags };
   const settings = processSettings(told);
-  const loaded = await load(told, env, allowUnset ?? false);
+  const loaded = await loadConfig(told, env, allowUnset ?? false);
   if (validate) return report(loaded);
   const format = settings.logFormat === 'auto' ? (process.stdout.isTTY ? 'text' : 'json') : settings.logFormat;
   // What --dry-run prints is the events: log lines go to standard error then.
@@ -73,7 +73,8 @@ function nameOf(key: string): string {
   return setting ? `${setting.flag ?? key} [${setting.env}]` : key;
 }
 
-async function load(told: RunFlags, env: Call['env'], allowUnset: boolean): Promise<LoadedConfig> {
+/** The config of a call: its file, else the text in the environment. @throws SettingsError */
+export async function loadConfig(told: RunFlags, env: Call['env'], allowUnset: boolean): Promise<LoadedConfig> {
   const text =
     told.configFile === undefined && typeof told.config === 'string'
       ? { origin: flickerSettings.config.env, text: told.config }

@@ -1,6 +1,7 @@
 import type { AddCommand } from './command';
 import { addHealth } from './health';
 import { addRegistry } from './registry';
+import { addTestSource } from './test-source';
 
 /** The subcommands, in the order of the help. */
-export const commands: readonly AddCommand[] = [addHealth, addRegistry];
+export const commands: readonly AddCommand[] = [addHealth, addRegistry, addTestSource];
