@@ -145,6 +145,9 @@ describe('what a vendor is asked', () => {
     expect(first).toEqual(['limit', 'start_time']);
     expect(rest.length).toBeGreaterThan(3);
     expect(rest.every((names) => names.join() === 'cursor')).toBe(true);
+    const full = await behind('onepassword', { events: 20 });
+    await full.source.poll();
+    expect(full.vendor.requests).toHaveLength(2);
   });
 
   it('GitHub and Cloudflare: ascending, GitHub in whole seconds, with Git', async () => {
