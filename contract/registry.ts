@@ -131,6 +131,11 @@ export function registryHaCalls(bucket: string, layout: RegistryLayout): AwsCall
   ];
 }
 
+/** The calls that a person makes who reads a copy of a registry, to promote it. */
+export function registryReadCalls(bucket: string, layout: RegistryLayout): AwsCall[] {
+  return registryCalls(bucket, layout).filter(({ operation }) => ['GetObject', 'ListObjectsV2'].includes(operation));
+}
+
 /** The calls that a person makes who looks into the history of a registry and edits it: those of the protocol, and one more. */
 export function registryOperatorCalls(bucket: string, layout: RegistryLayout): AwsCall[] {
   return [

@@ -1,4 +1,5 @@
 /** AWS constructs for workloads that keep no state in their containers. */
+export * from './state/replicated-state-registry';
 export * from './state/state-registry';
 export * from './state/state-registry-grants';
 export { RuntimeCode, type BoundRuntime, type BundleOptions, type RuntimeTask } from './delivery/runtime-code';
@@ -8,7 +9,7 @@ export { PodIdentityRole, type PodIdentityRoleProps } from './identity/pod-ident
 export type { ServiceAccountOptions } from './identity/service-account';
 export { grantLogShipper, type LogShipperGrant } from './flicker/grant-log-shipper';
 export { LogShipper } from './flicker/log-shipper';
-export type { LogShipperProps, LogVolume, SecretSource } from './flicker/log-shipper-props';
+export type { LogShipperProps, LogVolume, ScheduleOptions, SecretSource } from './flicker/log-shipper-props';
 export {
   ShipperMonitoring,
   type MonitoringOptions,

@@ -1,13 +1,13 @@
 import { posix } from 'node:path';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import type { Construct } from 'constructs';
-import { BUNDLE_FOLDER, flickerSettings } from '../../contract';
+import { BUNDLE_FOLDER, flickerSettings, type FlickerConfig } from '../../contract';
 import { RUNTIME_VOLUME } from '../delivery/runtime-code';
 import { problem } from '../problem';
 import type { LogShipperProps, LogVolume } from './log-shipper-props';
 
 /** What the construct sets itself; anything else about the program may be set in `environment`. */
-const ownSettings = ['config', 'configFile', 'track', 'registryFile', 'clusterId'] as const;
+const ownSettings = ['config', 'configFile', 'track', 'registryFile', 'clusterId', 'ha'] as const;
 const architectures = [ecs.CpuArchitecture.ARM64, ecs.CpuArchitecture.X86_64];
 
 /** Checks the props that do not concern the config. @throws Error for the first that cannot work */
@@ -79,7 +79,7 @@ function checkVariables(where: string, { environment = {}, secrets = {} }: LogSh
 
 function checkVolumes(where: string, volumes: readonly LogVolume[]): void {
   const taken = new Set<string>([RUNTIME_VOLUME]);
-  for (const { name, containerPath } of volumes) {
+  for (const { name, containerPath, fileSystem, accessPoint } of volumes) {
     if (taken.has(name)) {
       throw problem({
         what: `logVolumes of ${where}`,
@@ -89,6 +89,14 @@ function checkVolumes(where: string, volumes: readonly LogVolume[]): void {
       });
     }
     taken.add(name);
+    if (accessPoint && !fileSystem) {
+      throw problem({
+        what: `logVolumes of ${where}`,
+        got: `"${name}" with accessPoint and without fileSystem`,
+        expected: 'both, or neither',
+        fix: 'give the fileSystem of the access point',
+      });
+    }
     const path = posix.normalize(containerPath);
     if (!posix.isAbsolute(containerPath) || path === '/' || `${path}/`.startsWith(`${BUNDLE_FOLDER}/`)) {
       throw problem({
@@ -108,5 +116,20 @@ function checkName(where: string, prop: string, name: string): string {
     got: JSON.stringify(name),
     expected: 'letters, digits, ".", "_" and "-", known at synth: it is part of the key of the registry',
     fix: `set ${prop}`,
+  });
+}
+
+/**
+ * How many tasks there are, which follows from the config.
+ *
+ * @throws Error when several would fence each other for ever
+ */
+export function checkCount(where: string, { ha }: FlickerConfig, desiredCount = ha ? 2 : 1): number {
+  if (Number.isInteger(desiredCount) && desiredCount >= 0 && (ha !== false || desiredCount <= 1)) return desiredCount;
+  throw problem({
+    what: `desiredCount of ${where}`,
+    got: String(desiredCount),
+    expected: ha ? 'a whole number of tasks' : '0 or 1 without ha: a registry has one writer',
+    fix: 'set ha: true in the config to have standbys, or leave desiredCount out',
   });
 }

@@ -1,5 +1,7 @@
+import type * as appscaling from 'aws-cdk-lib/aws-applicationautoscaling';
 import type * as ec2 from 'aws-cdk-lib/aws-ec2';
 import type * as ecs from 'aws-cdk-lib/aws-ecs';
+import type * as efs from 'aws-cdk-lib/aws-efs';
 import type * as iam from 'aws-cdk-lib/aws-iam';
 import type * as logs from 'aws-cdk-lib/aws-logs';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
@@ -14,6 +16,28 @@ export interface LogVolume {
   readonly name: string;
   /** Absolute folder that it is mounted at, in every container alike. */
   readonly containerPath: string;
+  /**
+   * An EFS file system that is mounted there, encrypted in transit and with IAM. Its files outlive the task, and with `ha`
+   * every task sees the same: mark their `log_files` with `shared: true`.
+   *
+   * @default - a volume of the task, which ends with it
+   */
+  readonly fileSystem?: efs.IFileSystem;
+  /**
+   * Access point of `fileSystem` through which it is mounted. One that acts as a user which may read the files, or the
+   * shipper, which is user 10001, must be allowed to.
+   *
+   * @default - none; the root folder of the file system
+   */
+  readonly accessPoint?: efs.IAccessPoint;
+}
+
+/** When how many tasks run. */
+export interface ScheduleOptions {
+  /** When it begins. Times are UTC. */
+  readonly schedule: appscaling.Schedule;
+  /** Tasks from then on: 0 stops the shipper; more than one needs `ha`. */
+  readonly desiredCount: number;
 }
 
 /** Where a secret variable comes from: a secret, one field of one, or an SSM parameter. */
@@ -68,6 +92,14 @@ export interface LogShipperProps {
    */
   readonly vpc?: ec2.IVpc;
   /**
+   * Adds interface endpoints to the VPC for what the task calls beside S3: its log, its secrets, and the AWS services of its
+   * destinations; private registries of its images too. Each is charged by the hour and zone. Those that a shipper of the
+   * app has added already are used; leave this out where the VPC has them from elsewhere.
+   *
+   * @default false
+   */
+  readonly interfaceEndpoints?: boolean;
+  /**
    * Subnets of the task. They need a way to the images, to the log group and to what the config names.
    *
    * @default - private subnets, or public ones with `assignPublicIp`
@@ -97,6 +129,12 @@ export interface LogShipperProps {
    * @default - a new one
    */
   readonly executionRole?: iam.IRole;
+  /**
+   * Tasks. More than one needs `ha` in the config: one works, the others stand by.
+   *
+   * @default - 2 with `ha`, else 1
+   */
+  readonly desiredCount?: number;
   /**
    * CPU units of the task; 1024 are one vCPU.
    *
@@ -128,8 +166,9 @@ export interface LogShipperProps {
    */
   readonly logRetention?: logs.RetentionDays;
   /**
-   * Volumes of the task that other containers of it write log files to; the shipper reads them. Add the writers to
-   * `taskDefinition` and mount the volumes in them with `mountLogVolumes`. Paths of `log_files` must lie within.
+   * Volumes that log files are read from: of the task, for other containers of it that write there, or EFS file systems.
+   * Add the writers to `taskDefinition` and mount the volumes in them with `mountLogVolumes`. Paths of `log_files` must lie
+   * within.
    *
    * @default - none
    */

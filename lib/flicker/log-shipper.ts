@@ -24,13 +24,27 @@ import { RuntimeCode } from '../delivery/runtime-code';
 import { acknowledge, acknowledgeTemplateRule } from '../identity/acknowledge';
 import type { IStateRegistry } from '../state/state-registry';
 import { problem } from '../problem';
-import { checkProps } from './check-props';
-import type { LogShipperProps, LogVolume, SecretSource } from './log-shipper-props';
+import { checkCount, checkProps } from './check-props';
+import { addInterfaceEndpoints } from './interface-endpoints';
+import { addLogVolume, mountFileSystem } from './log-volumes';
+import type { LogShipperProps, LogVolume, ScheduleOptions, SecretSource } from './log-shipper-props';
 import { checkConfig, configText, pathProblems } from './shipper-config';
 import { ShipperMonitoring, type MonitoringOptions } from './shipper-monitoring';
 
 /** Owns nothing on the image's file system and is nobody on the host. */
 const USER = '10001:10001';
+/** The old task is stopped before the new one starts, and no second one is started to move zones. */
+const oneWriter = {
+  minHealthyPercent: 0,
+  maxHealthyPercent: 100,
+  availabilityZoneRebalancing: ecs.AvailabilityZoneRebalancing.DISABLED,
+};
+/** New tasks stand by and count as healthy; then the old ones stop, and the holder hands over. */
+const surge = {
+  minHealthyPercent: 100,
+  maxHealthyPercent: 200,
+  availabilityZoneRebalancing: ecs.AvailabilityZoneRebalancing.ENABLED,
+};
 const MARK = Symbol.for('holdfast.LogShipper');
 
 /**
@@ -58,7 +72,11 @@ export class LogShipper extends Construct implements iam.IGrantable, ec2.IConnec
   readonly grantPrincipal: iam.IPrincipal;
   /** Security groups of the task; the default port is the one of `/livez`, `/readyz` and `/metrics`. */
   readonly connections: ec2.Connections;
+  /** Whether its config says `ha`. */
+  readonly ha: boolean;
   private readonly logVolumes: readonly LogVolume[];
+  private readonly config: FlickerConfig;
+  private scaling: ecs.ScalableTaskCount | undefined;
 
   /**
    * @throws Error when props contradict each other, the config is not valid, refers to a variable that nothing provides or
@@ -77,6 +95,9 @@ export class LogShipper extends Construct implements iam.IGrantable, ec2.IConnec
     this.registry = props.registry;
     this.registryLayout = registryLayout(FLICKER, stage, shipperName);
     this.logVolumes = props.logVolumes ?? [];
+    this.config = config;
+    this.ha = config.ha !== false;
+    const desiredCount = checkCount(this.node.path, config, props.desiredCount);
     checkAlone(this);
 
     this.logGroup =
@@ -112,11 +133,8 @@ export class LogShipper extends Construct implements iam.IGrantable, ec2.IConnec
     this.service = new ecs.FargateService(this, 'Service', {
       cluster: this.cluster,
       taskDefinition: this.taskDefinition,
-      desiredCount: 1,
-      // One writer: the old task is stopped before the new one starts, and no second one is started to move zones.
-      minHealthyPercent: 0,
-      maxHealthyPercent: 100,
-      availabilityZoneRebalancing: ecs.AvailabilityZoneRebalancing.DISABLED,
+      desiredCount,
+      ...(this.ha ? surge : oneWriter),
       circuitBreaker: { rollback: true },
       assignPublicIp: props.assignPublicIp ?? false,
       vpcSubnets: subnets,
@@ -125,6 +143,8 @@ export class LogShipper extends Construct implements iam.IGrantable, ec2.IConnec
     // The first task needs its way out and its permissions, or a first deployment may be rolled back.
     const { internetConnectivityEstablished } = this.cluster.vpc.selectSubnets(subnets);
     this.service.node.addDependency(internetConnectivityEstablished, this.taskDefinition.obtainExecutionRole());
+    for (const volume of this.logVolumes) mountFileSystem(this.service, volume);
+    if (props.interfaceEndpoints) addInterfaceEndpoints(this.cluster.vpc, config, props);
     this.grantPrincipal = this.taskDefinition.taskRole.grantPrincipal;
     this.connections = new ec2.Connections({
       securityGroups: this.service.connections.securityGroups,
@@ -137,6 +157,22 @@ export class LogShipper extends Construct implements iam.IGrantable, ec2.IConnec
     for (const { name, containerPath } of this.logVolumes) {
       container.addMountPoints({ sourceVolume: name, containerPath, readOnly: false });
     }
+  }
+
+  /**
+   * Changes the number of tasks at a time, such as to 0 at night and back in the morning. The first call takes the number
+   * out of the template, so that a deployment does not set it back. What happened meanwhile is shipped afterwards, as far as
+   * it is still there to be read.
+   *
+   * @throws Error when it asks for several tasks without `ha`
+   */
+  scaleOnSchedule(id: string, { schedule, desiredCount }: ScheduleOptions): void {
+    checkCount(`${this.node.path} at ${id}`, this.config, desiredCount);
+    if (!this.scaling) {
+      this.scaling = this.service.autoScaleTaskCount({ minCapacity: 0, maxCapacity: this.ha ? 100 : 1 });
+      resourceOf(this.service).addPropertyDeletionOverride('DesiredCount');
+    }
+    this.scaling.scaleOnSchedule(id, { schedule, minCapacity: desiredCount, maxCapacity: desiredCount });
   }
 
   /**
@@ -191,17 +227,18 @@ export class LogShipper extends Construct implements iam.IGrantable, ec2.IConnec
       logging,
     });
     runtime.attach(container);
-    for (const { name, containerPath } of this.logVolumes) {
-      this.taskDefinition.addVolume({ name });
-      container.addMountPoints({ sourceVolume: name, containerPath, readOnly: true });
-    }
+    for (const volume of this.logVolumes) addLogVolume(this.taskDefinition, container, volume);
     return container;
   }
 
   private mountedFolders() {
     return this.container.mountPoints
       .filter(({ containerPath }) => containerPath !== BUNDLE_FOLDER)
-      .map(({ containerPath, readOnly }) => ({ path: containerPath, writable: !readOnly }));
+      .map(({ containerPath, readOnly, sourceVolume }) => ({
+        path: containerPath,
+        writable: !readOnly,
+        shared: this.logVolumes.every(({ name, fileSystem }) => name !== sourceVolume || fileSystem !== undefined),
+      }));
   }
 }
 
@@ -217,19 +254,20 @@ function toEcsSecret(source: SecretSource): ecs.Secret {
   return source;
 }
 
-/** A registry has one writer. Two shippers on one would fence each other for ever. */
+/** A registry has one writer. Two shippers on one would fence each other for ever, unless all of them stand by. */
 function checkAlone(shipper: LogShipper): void {
   const place = registryPlace(shipper);
   const other = shipper.node.root.node
     .findAll()
     .filter(LogShipper.isLogShipper)
-    .find((found) => found !== shipper && found.registry && registryPlace(found) === place);
+    .filter((found) => found !== shipper && found.registry && registryPlace(found) === place)
+    .find((found) => !(found.ha && shipper.ha));
   if (!other) return;
   throw problem({
     what: `registry of ${shipper.node.path}`,
     got: `${shipper.registryLayout.key}, which ${other.node.path} has too`,
-    expected: 'one shipper for each registry',
-    fix: 'give one of them another shipperName or stage',
+    expected: 'one shipper for each registry, or ha: true in the config of all of them',
+    fix: 'give one of them another shipperName or stage, or set ha',
   });
 }
 

@@ -157,6 +157,8 @@ function checkPlaces(where: string, config: FlickerConfig, expanded: unknown): v
 export interface MountedFolder {
   readonly path: string;
   readonly writable: boolean;
+  /** Every task sees the same files. */
+  readonly shared: boolean;
 }
 
 /** What is wrong with the local paths of a config in a container that has only these folders. */
@@ -170,6 +172,14 @@ export function pathProblems(where: string, config: FlickerConfig, folders: read
       got: path,
       expected: `a path in a folder that the task shares: ${folders.map((folder) => folder.path).join(', ') || '(there is none)'}`,
       fix: 'name its folder in logVolumes, and mount it in the container that writes there (shipper.mountLogVolumes)',
+    }));
+  const unshared = config.log_files
+    .filter(({ path, shared }) => shared && folders.some((folder) => !folder.shared && within(path, folder)))
+    .map(({ path }) => ({
+      what: `shared log_files of ${where}`,
+      got: `${path}, in a volume that each task has of its own`,
+      expected: 'storage that all tasks share',
+      fix: 'give the volume a fileSystem, or leave shared out',
     }));
   const all = usedDestinations(config);
   const written = [
@@ -185,5 +195,5 @@ export function pathProblems(where: string, config: FlickerConfig, folders: read
       expected: 'a path that can be written and outlives the task, or a bucket',
       fix: 'use S3, or mount a file system there: shipper.container.addMountPoints',
     }));
-  return [...files, ...written].map(describeProblem);
+  return [...files, ...unshared, ...written].map(describeProblem);
 }

@@ -1,11 +1,8 @@
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
-import * as iam from 'aws-cdk-lib/aws-iam';
+import type { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import type * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct, type IConstruct } from 'constructs';
-import { REGISTRY_KEY_PATTERN, REGISTRY_WRITE_ACTION } from '../../contract';
-import { acknowledge } from '../identity/acknowledge';
-import { problem } from '../problem';
+import { createRegistryBucket } from './registry-bucket';
 import { StateRegistryGrants } from './state-registry-grants';
 
 /** A bucket in which programs keep their registries. */
@@ -84,40 +81,8 @@ export class StateRegistry extends Construct implements IStateRegistry {
   /** @throws Error when `noncurrentVersionsToRetain` is not what S3 accepts */
   constructor(scope: Construct, id: string, props: StateRegistryProps = {}) {
     super(scope, id);
-    const versionsToRetain = props.noncurrentVersionsToRetain ?? 10;
-    if (!Number.isInteger(versionsToRetain) || versionsToRetain < 1 || versionsToRetain > 100) {
-      throw problem({
-        what: 'noncurrentVersionsToRetain',
-        got: String(versionsToRetain),
-        expected: 'a whole number from 1 to 100',
-        fix: 'keep more by a longer noncurrentVersionExpiration',
-      });
-    }
-    this.bucket = new s3.Bucket(this, 'Resource', {
-      bucketName: props.bucketName,
-      versioned: true,
-      encryption: props.encryptionKey ? s3.BucketEncryption.KMS : s3.BucketEncryption.S3_MANAGED,
-      encryptionKey: props.encryptionKey,
-      bucketKeyEnabled: props.encryptionKey ? true : undefined,
-      blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
-      enforceSSL: true,
-      objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-      removalPolicy: props.removalPolicy ?? RemovalPolicy.RETAIN,
-      // Delete markers never expire: they tell a registry that was deleted from one that never was.
-      lifecycleRules: [
-        {
-          id: 'expire-replaced-versions',
-          noncurrentVersionExpiration: props.noncurrentVersionExpiration ?? Duration.days(7),
-          noncurrentVersionsToRetain: versionsToRetain,
-        },
-        { id: 'abort-incomplete-uploads', abortIncompleteMultipartUploadAfter: Duration.days(1) },
-      ],
-    });
-    this.bucket.addToResourcePolicy(denyUnconditionalWrites(this.bucket));
+    this.bucket = createRegistryBucket(this, props);
     this.grants = new StateRegistryGrants(this.bucket);
-    acknowledge(this.bucket, {
-      S1: 'Access logs of a bucket that is written every few seconds say less than its versions, which are kept.',
-    });
   }
 }
 
@@ -130,22 +95,4 @@ class ImportedStateRegistry extends Construct implements IStateRegistry {
     this.bucket = 'bucketArn' in from ? from : s3.Bucket.fromBucketAttributes(this, 'Resource', from);
     this.grants = new StateRegistryGrants(this.bucket);
   }
-}
-
-/**
- * A registry may only be created where there is none or replaced where it is known. The parts of a multipart upload
- * carry no condition; the request that completes it does, and only that one creates an object.
- */
-function denyUnconditionalWrites(bucket: s3.IBucket): iam.PolicyStatement {
-  return new iam.PolicyStatement({
-    sid: 'DenyUnconditionalRegistryWrites',
-    effect: iam.Effect.DENY,
-    principals: [new iam.AnyPrincipal()],
-    actions: [REGISTRY_WRITE_ACTION],
-    resources: [bucket.arnForObjects(REGISTRY_KEY_PATTERN)],
-    conditions: {
-      Null: { 's3:if-match': 'true', 's3:if-none-match': 'true' },
-      Bool: { 's3:ObjectCreationOperation': 'true' },
-    },
-  });
 }

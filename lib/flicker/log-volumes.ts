@@ -1,0 +1,32 @@
+import type * as ecs from 'aws-cdk-lib/aws-ecs';
+import type { LogVolume } from './log-shipper-props';
+
+/** Lets a task read a file system: what ECS asks for when it mounts with IAM and read-only. */
+const MOUNT_ACTION = 'elasticfilesystem:ClientMount';
+
+/** Adds a volume to the task and mounts it, read-only, in the container that ships. */
+export function addLogVolume(
+  task: ecs.FargateTaskDefinition,
+  container: ecs.ContainerDefinition,
+  { name, containerPath, fileSystem, accessPoint }: LogVolume,
+): void {
+  task.addVolume({
+    name,
+    ...(fileSystem && {
+      efsVolumeConfiguration: {
+        fileSystemId: fileSystem.fileSystemId,
+        transitEncryption: 'ENABLED',
+        authorizationConfig: { iam: 'ENABLED', ...(accessPoint && { accessPointId: accessPoint.accessPointId }) },
+      },
+    }),
+  });
+  container.addMountPoints({ sourceVolume: name, containerPath, readOnly: true });
+  fileSystem?.grant(task.taskRole, MOUNT_ACTION);
+}
+
+/** Opens the way from the tasks of a service to the file system of a volume. */
+export function mountFileSystem(service: ecs.FargateService, { fileSystem }: LogVolume): void {
+  if (!fileSystem) return;
+  fileSystem.connections.allowDefaultPortFrom(service, 'log files');
+  service.node.addDependency(fileSystem.mountTargetsAvailable);
+}

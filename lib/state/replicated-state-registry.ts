@@ -1,0 +1,100 @@
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as s3 from 'aws-cdk-lib/aws-s3';
+import { Construct } from 'constructs';
+import { registryOperatorCalls, registryReadCalls, type RegistryLayout } from '../../contract';
+import { grantCalls } from '../identity/grant-calls';
+import { acknowledgeAccessLogs, createRegistryBucket, registryBucketProps } from './registry-bucket';
+import type { IStateRegistry, StateRegistryProps } from './state-registry';
+import { StateRegistryGrants } from './state-registry-grants';
+
+export interface StandbyStateRegistryProps extends Omit<StateRegistryProps, 'bucketName'> {
+  /** Name of the bucket that programs use once the standby is promoted. Known at synth: another region refers to it. */
+  readonly bucketName: string;
+  /**
+   * Name of the bucket that holds the copy of the primary.
+   *
+   * @default - `bucketName` and `-replica`
+   */
+  readonly replicaBucketName?: string;
+}
+
+/**
+ * The second region of a `ReplicatedStateRegistry`: `replica`, which only replication writes, and `bucket`, which is empty
+ * until somebody promotes a registry into it. They are two, because replication that is late would overwrite what a
+ * promoted program has saved: a compare-and-swap against a replica protects nothing.
+ */
+export class StandbyStateRegistry extends Construct implements IStateRegistry {
+  readonly bucket: s3.Bucket;
+  readonly grants: StateRegistryGrants;
+  /** The copy of the primary. Never a registry's location. */
+  readonly replica: s3.Bucket;
+  /** The key that both buckets are encrypted with, if not by S3. */
+  readonly encryptionKey: StandbyStateRegistryProps['encryptionKey'];
+
+  /** @throws Error when `noncurrentVersionsToRetain` is not what S3 accepts */
+  constructor(scope: Construct, id: string, props: StandbyStateRegistryProps) {
+    super(scope, id);
+    const { replicaBucketName = `${props.bucketName}-replica`, ...home } = props;
+    this.encryptionKey = props.encryptionKey;
+    this.bucket = createRegistryBucket(this, home);
+    this.grants = new StateRegistryGrants(this.bucket);
+    this.replica = new s3.Bucket(this, 'Replica', registryBucketProps({ ...home, bucketName: replicaBucketName }));
+    this.replica.addToResourcePolicy(denyWrites(this.replica));
+    acknowledgeAccessLogs(this.replica);
+  }
+
+  /** What a person needs who promotes the copy of a registry (`flicker registry promote`). */
+  grantPromote(grantee: iam.IGrantable, layout: RegistryLayout): iam.Grant {
+    const read = grantCalls(grantee, registryReadCalls(this.replica.bucketName, layout), [this.replica]);
+    const write = grantCalls(grantee, registryOperatorCalls(this.bucket.bucketName, layout), [this.bucket]);
+    return read.combine(write);
+  }
+}
+
+export interface ReplicatedStateRegistryProps extends Omit<StateRegistryProps, 'bucketName'> {
+  /** Name of the primary bucket. Known at synth: the services of the second region refer to it. */
+  readonly bucketName: string;
+  /** The second region, made in a stack of its own. */
+  readonly standby: StandbyStateRegistry;
+}
+
+/**
+ * A state registry that a second region has a copy of, for the loss of a whole region. Services of both regions use this
+ * one bucket, with `ha`: one is active, the others stand by. Replication is asynchronous, by seconds to minutes, so that
+ * a promoted registry may be behind by as much: events since then are shipped again, none is skipped.
+ */
+export class ReplicatedStateRegistry extends Construct implements IStateRegistry {
+  readonly bucket: s3.Bucket;
+  readonly grants: StateRegistryGrants;
+  readonly standby: StandbyStateRegistry;
+
+  /** @throws Error when `noncurrentVersionsToRetain` is not what S3 accepts */
+  constructor(scope: Construct, id: string, props: ReplicatedStateRegistryProps) {
+    super(scope, id);
+    const { standby, ...own } = props;
+    this.standby = standby;
+    this.bucket = createRegistryBucket(this, own, [
+      {
+        id: 'registries-to-standby',
+        destination: standby.replica,
+        priority: 1,
+        // What somebody deletes here stays there.
+        deleteMarkerReplication: false,
+        ...(own.encryptionKey && { sseKmsEncryptedObjects: true }),
+        ...(standby.encryptionKey && { kmsKey: standby.encryptionKey }),
+      },
+    ]);
+    this.grants = new StateRegistryGrants(this.bucket);
+  }
+}
+
+/** Replication writes by actions of its own. */
+function denyWrites(bucket: s3.IBucket): iam.PolicyStatement {
+  return new iam.PolicyStatement({
+    sid: 'DenyWritesButReplication',
+    effect: iam.Effect.DENY,
+    principals: [new iam.AnyPrincipal()],
+    actions: ['s3:PutObject', 's3:DeleteObject'],
+    resources: [bucket.arnForObjects('*')],
+  });
+}
