@@ -9,5 +9,6 @@ export * from './presets';
 export * from './presets/resolve';
 export * from './settings';
 export * from './sources';
+export * from './status';
 export * from './stop';
 export * from './warnings';

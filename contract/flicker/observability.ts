@@ -40,7 +40,28 @@ export const flickerMetrics = {
   registryUnsaved: gauge('flicker_registry_unsaved_events', 'Events sent and not yet saved.', []),
   registryLastSave: gauge('flicker_registry_last_save_timestamp_seconds', 'Time of the last save.', []),
   registryEpoch: gauge('flicker_registry_epoch', 'Epoch of the lease that this instance holds.', []),
-  fenced: gauge('flicker_fenced', '1 after a new owner has taken over.', []),
+  registryRenewalAge: gauge(
+    'flicker_registry_renewal_age_seconds',
+    'How long ago the last good save of a held registry was started.',
+    [],
+  ),
+  leader: gauge('flicker_leader', '1 while this instance holds the lease of the registry.', []),
+  fenced: gauge('flicker_fenced', '1 after a new owner has taken over, until this instance holds a lease again.', []),
+  fencedTotal: counter(
+    'flicker_fenced_total',
+    'Leases that ended because of a new owner, or because they ran out.',
+    [],
+  ),
+  takeoverSeconds: gauge(
+    'flicker_takeover_seconds',
+    'From the last sign of the previous holder to the last takeover by this instance.',
+    [],
+  ),
+  duplicatesPossible: counter(
+    'flicker_duplicates_possible_total',
+    'Events that were sent and not saved when a lease ended: the next holder may send them again.',
+    [],
+  ),
 } as const satisfies Record<string, MetricSpec>;
 
 function counter(name: string, help: string, labels: readonly string[]) {
@@ -77,6 +98,10 @@ export const flickerEvents = {
   /** Fields: source, from, to: a time range whose events may be missing or come twice; a vendor cursor has expired, say. */
   gap: 'source.gap',
   deliveryRetried: 'delivery.retried',
+  /** The registry of a node that was away for long is gone. */
+  nodeForgotten: 'node.forgotten',
+  /** The files of a node are not read yet: an instance without standbys may still ship them. */
+  nodeWaits: 'node.waits',
   /** Fields: source, events, reason. */
   deadLetterWritten: 'dead_letter.written',
   /** Fields: source, destination, events: a batch that a destination did not take in time is kept beside the registry. */

@@ -5,11 +5,15 @@ type Labels<Spec extends MetricSpec> = Readonly<Record<Spec['labels'][number], s
 
 interface CounterHandle<Spec extends MetricSpec> {
   inc(labels: Labels<Spec>, by?: number): void;
+  /** The value of these labels. */
+  of(labels: Labels<Spec>): number;
   /** Sum over all labels. */
   total(): number;
 }
 interface GaugeHandle<Spec extends MetricSpec> {
   set(labels: Labels<Spec>, value: number): void;
+  /** The value of these labels; undefined before it was set. */
+  of(labels: Labels<Spec>): number | undefined;
   /** Sum over all labels. */
   total(): number;
 }
@@ -53,28 +57,32 @@ export function createMetrics<Specs extends Readonly<Record<string, MetricSpec>>
 }
 
 function handle(spec: MetricSpec, registry: Registry): unknown {
+  const values = new Map<string, number>();
+  const keyOf = (labels: Record<string, string>) => spec.labels.map((label) => labels[label]).join('\0');
+  const total = () => [...values.values()].reduce((sum, value) => sum + value, 0);
   const options = { name: spec.name, help: spec.help, labelNames: [...spec.labels], registers: [registry] };
   switch (spec.type) {
     case 'counter': {
       const counter = new Counter(options);
-      let total = 0;
       return {
         inc: (labels: Record<string, string>, by = 1) => {
-          total += by;
+          const key = keyOf(labels);
+          values.set(key, (values.get(key) ?? 0) + by);
           counter.inc(labels, by);
         },
-        total: () => total,
+        of: (labels: Record<string, string>) => values.get(keyOf(labels)) ?? 0,
+        total,
       };
     }
     case 'gauge': {
       const gauge = new Gauge(options);
-      const values = new Map<string, number>();
       return {
         set: (labels: Record<string, string>, value: number) => {
-          values.set(spec.labels.map((label) => labels[label]).join('\0'), value);
+          values.set(keyOf(labels), value);
           gauge.set(labels, value);
         },
-        total: () => [...values.values()].reduce((sum, value) => sum + value, 0),
+        of: (labels: Record<string, string>) => values.get(keyOf(labels)),
+        total,
       };
     }
     case 'histogram': {

@@ -8,6 +8,14 @@ export interface Health {
   readonly detail: string;
 }
 
+/** A page that a program serves besides its probes. */
+export interface Page {
+  /** Content type. */
+  readonly type: string;
+  readonly text: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** What the HTTP port of a program serves. */
 export interface HealthPages {
   /** Live: the loop moves. */
@@ -15,6 +23,8 @@ export interface HealthPages {
   /** Ready: the program could serve. Never "is the leader". */
   ready(): Health;
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
+  /** More pages, by their paths. */
+  readonly pages?: Readonly<Record<string, () => Page>>;
 }
 
 export interface HealthServer {
@@ -30,13 +40,15 @@ export async function serveHealth(
   pages: HealthPages,
 ): Promise<HealthServer> {
   const server = createServer((request, response) => {
-    const answer = (status: number, type: string, text: string) => {
-      response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
+    const answer = (status: number, type: string, text: string, more: Page['headers'] = {}) => {
+      const headers = { 'content-type': type, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+      response.writeHead(status, { ...headers, ...more });
       response.end(request.method === 'HEAD' ? undefined : text);
     };
     const health = ({ ok, detail }: Health) => answer(ok ? 200 : 503, 'text/plain; charset=utf-8', `${detail}\n`);
     if (request.method !== 'GET' && request.method !== 'HEAD') return answer(405, 'text/plain', 'GET or HEAD only\n');
-    switch (request.url?.split('?', 1)[0]) {
+    const path = request.url?.split('?', 1)[0] ?? '';
+    switch (path) {
       case '/livez':
         return health(pages.live());
       case '/readyz':
@@ -46,8 +58,11 @@ export async function serveHealth(
           ({ contentType, text }) => answer(200, contentType, text),
           (error: unknown) => answer(500, 'text/plain', `metrics failed: ${String(error)}\n`),
         );
-      default:
+      default: {
+        const page = pages.pages && Object.hasOwn(pages.pages, path) ? pages.pages[path]?.() : undefined;
+        if (page) return answer(200, page.type, page.text, page.headers);
         return answer(404, 'text/plain', `not found; there are ${spec.paths.join(', ')}\n`);
+      }
     }
   });
   await listen(server, address);

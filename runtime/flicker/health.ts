@@ -1,7 +1,6 @@
 import { request } from 'node:http';
-import { flickerExit, flickerSettings } from '../../contract/flicker/settings';
-import { flickerPort } from '../../contract/flicker/observability';
-import { SettingsError } from '../../contract/settings';
+import { flickerExit } from '../../contract/flicker/settings';
+import { localAddress } from './address';
 
 const TIMEOUT_MS = 3000;
 
@@ -14,12 +13,7 @@ export async function askHealth(
   given: string | undefined,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<number> {
-  const port = Number(given ?? (env[flickerSettings.port.env] || flickerPort.port));
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new SettingsError('bad usage', [`--port [${flickerSettings.port.env}]: expected a number from 1 to 65535`]);
-  }
-  const told = env[flickerSettings.host.env];
-  const host = told === undefined || told === '' || told === '0.0.0.0' ? '127.0.0.1' : told === '::' ? '::1' : told;
+  const { host, port } = localAddress(given, env);
   return new Promise((resolve) => {
     const fail = (reason: string) => {
       process.stderr.write(`flicker: not live: ${reason}\n`);

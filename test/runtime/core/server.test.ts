@@ -22,9 +22,22 @@ test.each([
   ['/livez?verbose', 200, 'live\n'],
   ['/readyz', 503, 'starting\n'],
   ['/metrics', 200, 'up 1\n'],
-  ['/', 404, 'not found; there are /livez, /readyz, /metrics\n'],
+  ['/', 404, 'not found; there are /livez, /readyz, /metrics, /, /status.json\n'],
 ])('%s is answered %d', async (path, status, text) => {
   expect(await ask(path)).toMatchObject({ status, text });
+});
+
+test('further pages are served with their headers, and names that every object has are none', async () => {
+  const page = { type: 'text/html', text: 'hello', headers: { 'content-security-policy': 'none' } };
+  server = await serveHealth(flickerPort, loopback, { ...healthy, pages: { '/': () => page } });
+  const at = (path: string) => fetch(`http://127.0.0.1:${server?.port}${path}`);
+  const answer = await at('/?x=1');
+  expect([answer.status, await answer.text()]).toEqual([200, 'hello']);
+  expect(answer.headers.get('content-security-policy')).toBe('none');
+  expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+  for (const path of ['/constructor', '/toString', '/__proto__', '/index.html']) {
+    expect((await at(path)).status).toBe(404);
+  }
 });
 
 test('metrics carry their content type, and a failure to make them is told', async () => {
