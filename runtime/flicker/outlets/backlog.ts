@@ -5,6 +5,7 @@ import { spillKey, type SpillStore } from '../delivery/spill-store';
 import { deliver, untilDone, type Attempt, type DeliveryContext } from '../delivery';
 import type { SpillEntry } from '../state';
 import type { WorkerContext } from '../worker';
+import { without } from './ids';
 import { changeOutlet, countDeadLetters, outletEntry, type Outlet } from './outlet';
 
 /** Batches that are spilled for one destination before its source waits after all: the registry lists them. */
@@ -16,13 +17,13 @@ const NEARLY_DONE = 2;
 export class Backlog {
   /** The last attempt failed. */
   private failing = false;
+  private finishing = false;
   private listeners: (() => void)[] = [];
 
   constructor(
     private readonly context: WorkerContext,
     private readonly outlet: Outlet,
     private readonly store: SpillStore,
-    private readonly fresh: (outlet: Outlet, records: Records) => Records,
     private readonly attempts: (outlet: Outlet, signal: AbortSignal) => DeliveryContext,
   ) {}
 
@@ -45,11 +46,11 @@ export class Backlog {
 
   /** Keeps records beside the registry. The entry is to be listed in the same save that moves the position. */
   async keep(records: readonly Records[], signal: AbortSignal, attempts: DeliveryContext): Promise<SpillEntry> {
-    const { name, state } = this.context;
+    const { name, series, state } = this.context;
     while (this.entries().length >= MAX_SPILLED) await this.changed(undefined, signal);
     const lines = Buffer.concat(records.map((part) => part.body('lines')));
     const number = (outletEntry(state, name, this.outlet.name)?.spilled ?? 0) + 1;
-    const key = spillKey(name, this.outlet.name, number, lines);
+    const key = spillKey(series, this.outlet.name, number, lines);
     const context = { ...attempts, source: name, destination: 'the spill' };
     await untilDone(context, async () => {
       try {
@@ -75,14 +76,20 @@ export class Backlog {
     this.notify();
   }
 
-  /** Sends what is listed, in order, for as long as the source runs; with `once` until there is nothing more. */
+  /** Sends what is listed, in order, until it is told to stop, or to finish and there is nothing more. */
   async drain(stop: AbortSignal, abort: AbortSignal): Promise<void> {
     while (!stop.aborted) {
       const [entry] = this.entries();
       if (entry) await this.send(entry, stop, abort);
-      else if (this.context.once) return;
+      else if (this.finishing) return;
       else await this.changed(undefined, stop);
     }
+  }
+
+  /** Nothing more will be spilled. */
+  finish(): void {
+    this.finishing = true;
+    this.notify();
   }
 
   private async send(entry: SpillEntry, stop: AbortSignal, abort: AbortSignal): Promise<void> {
@@ -111,7 +118,8 @@ export class Backlog {
 
     const lines = await step('read', () => store.get(entry.key, abort));
     if (lines) {
-      const records = this.fresh(outlet, readRecords(lines));
+      const kept = readRecords(lines);
+      const records = outlet.written.size > 0 ? without(kept, outlet.written) : kept;
       const shipment = { source: name, records, number: outlet.next, after: {} };
       const outcome = await deliver(shipment, attempts);
       if (outcome.kind === 'superseded') throw new Error(`another writer has written an object of ${name}`);

@@ -4,7 +4,7 @@ import { applyChange, type SpillEntry, type StateChange } from '../state';
 import type { WorkerContext, WorkerStatus } from '../worker';
 import { Backlog } from './backlog';
 import { Flight, type Progress } from './flight';
-import { decodeIds, encodeIds, idsOf } from './ids';
+import { decodeIds, encodeIds, idsOf, without } from './ids';
 import { changeOutlet, countDeadLetters, Outlet, outletEntry } from './outlet';
 
 /** Another writer has written the number that this source was about to write. */
@@ -56,9 +56,8 @@ export class FanOut {
     for (const outlet of this.outlets) {
       if (outlet.spillAfterMs === undefined) continue;
       if (!context.spill) throw new Error(`there is no place for spilled batches of ${context.name}`);
-      const fresh = (to: Outlet, records: Records) => this.fresh(to, records);
       const attempts = (to: Outlet, signal: AbortSignal) => this.attempts(to, signal);
-      this.backlogs.set(outlet, new Backlog(context, outlet, context.spill, fresh, attempts));
+      this.backlogs.set(outlet, new Backlog(context, outlet, context.spill, attempts));
     }
   }
 
@@ -172,11 +171,13 @@ export class FanOut {
     );
   }
 
-  /** Ends that; with `once` not before everything is sent. */
+  /** Ends that; with `finish` not before everything is sent. */
   async endDraining(finish: boolean): Promise<void> {
-    if (!finish) this.stopDraining.abort(new Error('the source has ended'));
+    const end = () => this.stopDraining.abort(new Error('the source has ended'));
+    if (finish) for (const backlog of this.backlogs.values()) backlog.finish();
+    else end();
     await this.draining;
-    this.stopDraining.abort(new Error('the source has ended'));
+    end();
   }
 
   private async send(run: Run, batch: Batch, flight: Flight, signal: AbortSignal): Promise<void> {
@@ -285,9 +286,7 @@ export class FanOut {
 
   /** What a destination has not had before. Destinations that are not alone get a copy each: they write in it. */
   private fresh(outlet: Outlet, records: Records): Records {
-    if (outlet.known.size === 0) return records.slice(0, records.count);
-    const fresh = idsOf(records).flatMap((id, index) => (id !== undefined && outlet.known.has(id) ? [] : [index]));
-    return records.pick(fresh);
+    return outlet.known.size === 0 ? records.slice(0, records.count) : without(records, outlet.known);
   }
 
   /** Writes into the state who has what of a batch under way. */
@@ -354,7 +353,11 @@ export class FanOut {
     for (;;) {
       const records = await recovered(name, context, async () => destination.read?.(name, outlet.next, signal));
       if (!records) break;
-      for (const id of idsOf(records)) if (id !== undefined) outlet.known.add(id);
+      for (const id of idsOf(records)) {
+        if (id === undefined) continue;
+        outlet.known.add(id);
+        outlet.written.add(id);
+      }
       outlet.next++;
     }
     outlet.status.ahead = outlet.known.size;

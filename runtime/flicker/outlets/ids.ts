@@ -12,6 +12,11 @@ export function idsOf(records: Records): (string | undefined)[] {
   );
 }
 
+/** The records whose ids are not among these. A copy. */
+export function without(records: Records, ids: ReadonlySet<string>): Records {
+  return records.pick(idsOf(records).flatMap((id, index) => (id !== undefined && ids.has(id) ? [] : [index])));
+}
+
 /** Ids as one text, for the registry. */
 export const encodeIds = (ids: Iterable<string>): string => [...ids].join('');
 

@@ -37,8 +37,10 @@ export class Outlet {
   readonly destination: Destination;
   readonly spillAfterMs: number | undefined;
   readonly status: OutletStatus;
-  /** Ids of events that it had before the start, hashed: not to be sent again. */
+  /** Ids, hashed, of events that it had before the start or that are spilled for it: not to be taken from the source again. */
   known = new Set<string>();
+  /** Those in the objects that a numbered one has beyond what is saved: not to be taken from what is spilled, either. */
+  readonly written = new Set<string>();
   /** Number of its next object, when it is numbered. */
   next = 1;
 

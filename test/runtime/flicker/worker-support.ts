@@ -74,6 +74,7 @@ export class Bench {
 
   /** Positions as they are saved; each is checked to cover nothing that was not accepted. */
   readonly commits: Commits = {
+    check: () => {},
     reserve: async (events, signal) => {
       await this.reserve();
       signal?.throwIfAborted();
@@ -169,6 +170,7 @@ export class Bench {
     const { clock, commits, state, once } = this;
     return {
       name: NAME,
+      series: NAME,
       kind: 'api',
       settings: this.settings,
       createSource: () => this.createSource(),
