@@ -142,6 +142,15 @@ function checkPaths(where: string, config: FlickerConfig, nodeLogs: boolean): vo
         : `set nodeLogs to read ${POD_LOGS} of every node`,
     });
   }
+  const [docker] = config.docker_containers;
+  if (docker) {
+    throw problem({
+      what: `docker_containers of ${where}`,
+      got: docker.container ?? docker.labels.join(', '),
+      expected: 'none: the nodes of Kubernetes have no Docker daemon that a pod may ask',
+      fix: `read the logs of pods: nodeLogs, and log_files of ${POD_LOGS}/*/*/*.log with format cri`,
+    });
+  }
   const written = [
     ...usedDestinations(config).flatMap((to) => (to.type === 'file' ? [to.path] : [])),
     ...(config.dead_letter && 'path' in config.dead_letter ? [config.dead_letter.path] : []),

@@ -190,11 +190,12 @@ function checkCloudRun(where: string, config: FlickerConfig): void {
       fix: 'leave ha out: Cloud Run starts a failed instance again',
     });
   }
-  if (config.log_files.length > 0) {
+  const local = [...config.log_files, ...config.docker_containers].length;
+  if (local > 0) {
     throw problem({
-      what: `log_files of ${where}`,
-      got: config.log_files[0]?.path ?? '',
-      expected: 'api_sources: an instance of Cloud Run has no files of others',
+      what: `log_files and docker_containers of ${where}`,
+      got: String(local),
+      expected: 'api_sources alone: an instance of Cloud Run has no files of others',
       fix: 'ship files where they are written',
     });
   }

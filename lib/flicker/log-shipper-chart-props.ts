@@ -103,6 +103,12 @@ export interface LogShipperChartProps {
    */
   readonly secrets?: Readonly<Record<string, SecretKey>>;
   /**
+   * Secrets whose keys are files of the container, such as client certificates: name of the Secret by folder.
+   *
+   * @default - none
+   */
+  readonly secretFolders?: Readonly<Record<string, string>>;
+  /**
    * More variables. Never for secrets: they are readable in the manifest.
    *
    * @default - none

@@ -148,6 +148,10 @@ export class LogShipperChart extends Chart {
       tolerations = nodeLogs ? [{ operator: 'Exists' }] : [],
     } = props;
     const aws = awsVariables(props);
+    const folders = Object.entries(props.secretFolders ?? {}).map(([mountPath, secretName], index) => ({
+      volume: { name: `secret-${index}`, secret: { secretName, defaultMode: 0o440 } },
+      mount: { name: `secret-${index}`, mountPath, readOnly: true },
+    }));
     const code = props.code.bind(FLICKER, aws);
     return hardenedPod({
       labels: this.podLabels,
@@ -168,6 +172,7 @@ export class LogShipperChart extends Chart {
           volumeMounts: [
             { name: 'config', mountPath: CONFIG_FOLDER, readOnly: true },
             ...(nodeLogs ? [{ name: 'pod-logs', mountPath: POD_LOGS, readOnly: true }] : []),
+            ...folders.map(({ mount }) => mount),
             ...code.mounts,
           ],
         },
@@ -175,6 +180,7 @@ export class LogShipperChart extends Chart {
       volumes: [
         { name: 'config', configMap: { name: `${this.name}-config` } },
         ...(nodeLogs ? [{ name: 'pod-logs', hostPath: { path: POD_LOGS, type: 'Directory' } }] : []),
+        ...folders.map(({ volume }) => volume),
         ...code.volumes,
       ],
       spec: {

@@ -121,7 +121,7 @@ export function logShipperHelmChart(props: LogShipperHelmProps): Record<string, 
     const expression = 'toPrettyJson .Values.config';
     const entries = Object.entries(jsonObject.parse(flickerConfigJsonSchema()));
     const schema = Object.fromEntries(entries.filter(([key]) => !key.startsWith('$')));
-    const ha = made.highlyAvailable ? { required: ['ha'] } : { properties: { ha: { enum: [false] } } };
+    const ha: HelmObject = made.highlyAvailable ? { required: ['ha'] } : { properties: { ha: { enum: [false] } } };
     values.config = {
       description: 'The config of flicker. What has ha, and what has none, are different charts.',
       default: json.parse(props.config),

@@ -1,4 +1,4 @@
-import { flickerMetrics, type FlickerConfig } from '../../contract';
+import { allSources, flickerMetrics, type FlickerConfig } from '../../contract';
 import type { AlertRule } from '../observability/alert-rule';
 
 export interface AlertOptions {
@@ -17,9 +17,7 @@ const POLL_MINUTES = 15;
 export function shipperAlerts(config: FlickerConfig, { job, eachPodSaves }: AlertOptions): AlertRule[] {
   const of = (metric: { readonly name: string }) => `${metric.name}{job="${job}"}`;
   const { registryLastSave, eventsDeadLettered, bytesMissed, sourcePaused, sourceLastSuccess } = flickerMetrics;
-  const slowest = Math.max(
-    ...[...config.log_files, ...config.api_sources].map((source) => source.polling_frequency_ms),
-  );
+  const slowest = Math.max(...allSources(config).map(({ source }) => source.polling_frequency_ms));
   const silent = Math.max(POLL_MINUTES, Math.ceil((5 * (Number.isNaN(slowest) ? 0 : slowest)) / 60_000));
   return [
     {

@@ -1,4 +1,4 @@
-import type { FlickerConfig } from '../../contract';
+import { mapStrings, usedDestinations, type FlickerConfig } from '../../contract';
 
 /** Where a shipper connects to over TCP or UDP. */
 export interface ShipperEndpoint {
@@ -13,32 +13,23 @@ export interface ShipperEndpoints {
   readonly unknown: readonly string[];
 }
 
-/** Finds the addresses in a config: URLs, and hosts beside a port. What needs none is HTTPS on port 443. */
+/** Finds the addresses in a config: its URLs, and syslog receivers. What has no address of its own is HTTPS on port 443. */
 export function shipperEndpoints(config: FlickerConfig): ShipperEndpoints {
   const known = new Map<string, ShipperEndpoint>();
   const unknown: string[] = [];
   const add = (endpoint: ShipperEndpoint) => known.set(JSON.stringify(endpoint), endpoint);
-  const visit = (value: unknown, key: string): void => {
-    if (typeof value === 'string') {
-      const endpoint = endpointOf(value);
-      if (endpoint) add(endpoint);
-      else if (/(^|\.)(endpoint|url|urls(\[\d+\])?|address|host)$/.test(key) && value.startsWith('${'))
-        unknown.push(key);
-    } else if (Array.isArray(value)) {
-      value.forEach((item, index) => visit(item, `${key}[${index}]`));
-    } else if (typeof value === 'object' && value !== null) {
-      if ('port' in value && typeof value.port === 'number' && 'host' in value && typeof value.host === 'string') {
-        add({ host: value.host, port: value.port, protocol: isUdp(value) ? 'UDP' : 'TCP' });
-      }
-      for (const [name, item] of Object.entries(value)) visit(item, key ? `${key}.${name}` : name);
-    }
-  };
-  visit(config, '');
+  mapStrings(config, '', (text, key) => {
+    const endpoint = endpointOf(text);
+    if (endpoint) add(endpoint);
+    else if (/(^|\.)(endpoint|url)$/.test(key) && text.startsWith('${')) unknown.push(key);
+    return text;
+  });
+  for (const to of usedDestinations(config)) {
+    if (to.type !== 'syslog') continue;
+    const port = to.port ?? (to.protocol === 'tls' ? 6514 : 514);
+    add({ host: to.host, port, protocol: to.protocol === 'udp' ? 'UDP' : 'TCP' });
+  }
   return { known: [...known.values()], unknown };
-}
-
-function isUdp(value: object): boolean {
-  return Object.values(value).includes('udp');
 }
 
 const schemePorts: Readonly<Record<string, number>> = { http: 80, https: 443 };

@@ -6,6 +6,7 @@ import {
   ContainerCode,
   LogShipperChart,
   NetworkEdge,
+  type CloudRunLogShipperProps,
   type LogShipperChartProps,
 } from '../../../lib/k8s';
 import { plainConfig } from './app';
@@ -31,13 +32,13 @@ export function chartWith(change: Partial<LogShipperChartProps> = {}, id = 'okta
 }
 
 export const nodeConfig: FlickerConfigInput = {
-  log_files: [{ path: '/var/log/pods/*/*/*.log', name: 'pods' }],
+  log_files: [{ path: '/var/log/pods/*/*/*.log', name: 'pods', format: 'cri' }],
   destination: { type: 's3', bucket: 'company-archive', prefix: 'pods/' },
   ha: true,
 };
 
-export function cloudRunChart(app = new App()): CloudRunLogShipper {
-  return new CloudRunLogShipper(app, 'audit', {
+export function cloudRunChart(change: Partial<CloudRunLogShipperProps> = {}): CloudRunLogShipper {
+  return new CloudRunLogShipper(new App(), 'audit', {
     config: plainConfig(),
     image: 'europe-docker.pkg.dev/company/images/flicker:0.1.0',
     registryBucket: 'company-state',
@@ -45,6 +46,7 @@ export function cloudRunChart(app = new App()): CloudRunLogShipper {
     hmacAccessId: { name: 'flicker-hmac-access-id', key: '1' },
     hmacSecret: { name: 'flicker-hmac-secret', key: '1' },
     secrets: { API_TOKEN: { name: 'api-token', key: '3' } },
+    ...change,
   });
 }
 
@@ -65,6 +67,7 @@ export const shipperShapes: Readonly<Record<string, Partial<LogShipperChartProps
     endpointUrl: 'http://minio.storage.svc:9000',
     s3ForcePathStyle: true,
     egress: [NetworkEdge.addresses(['10.0.0.0/8'], { ports: [514], protocol: 'UDP' })],
+    secretFolders: { '/certificates': 'client-certificate' },
     imagePullSecrets: ['registry'],
     nodeSelector: { 'kubernetes.io/arch': 'arm64' },
     tolerations: [{ key: 'logs', value: 'true', effect: 'NoSchedule' }],

@@ -1,0 +1,119 @@
+import { Fn, Token } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
+import { ApiObject, App, Chart, Testing } from 'cdk8s';
+import { z } from 'zod';
+import { PodIdentityRole, StateRegistry } from '../../../lib';
+import { AwsIdentity, ContainerCode, manifestsAsset, NetworkEdge, RefuseTokens } from '../../../lib/k8s';
+import { plainConfig, testStack } from '../support/app';
+import { chartWith, cloudRunChart } from '../support/charts';
+
+const advice =
+  'holds a CDK token, whose value is known only when its stack is deployed; a literal manifest cannot hold it';
+
+describe('a literal manifest', () => {
+  const stack = testStack();
+  const bucket = new Bucket(stack, 'Bucket').bucketName;
+
+  test.each([
+    [
+      'an image',
+      { code: ContainerCode.image(`${bucket}:1`) },
+      'Deployment/flicker: spec.template.spec.containers[0].image',
+    ],
+    ['a bucket', { registryBucket: bucket }, 'Deployment/flicker: spec.template.spec.containers[0].env[2].value'],
+    [
+      'the config',
+      { config: plainConfig({ destination: { type: 's3', bucket, prefix: 'a/' } }) },
+      'config: destination.bucket',
+    ],
+    [
+      'an annotation',
+      { identity: AwsIdentity.irsa(bucket) },
+      'ServiceAccount/flicker: metadata.annotations.eks.amazonaws.com/role-arn',
+    ],
+    [
+      'a number',
+      { egress: [NetworkEdge.anywhere({ ports: [Token.asNumber(Fn.getAtt('Database', 'Port'))] })] },
+      'NetworkPolicy/flicker: spec.egress[3].ports[0].port',
+    ],
+  ])('with a token in %s is refused by field', (_, props, field) => {
+    const app = new App({ outdir: '/nonexistent' });
+    const chart = chartWith(props, 'okta', app);
+    for (const synth of [() => app.synthYaml(), () => chart.toJson(), () => Testing.synth(chart)])
+      expect(synth).toThrow(`${field} ${advice}`);
+  });
+
+  test('of Cloud Run as well', () => {
+    expect(() => cloudRunChart({ registryBucket: bucket }).toJson()).toThrow(
+      `Service/flicker: spec.template.spec.containers[0].env[1].value ${advice}`,
+    );
+  });
+
+  test('of any other chart, with the resolver', () => {
+    const app = new App({ resolvers: [new RefuseTokens()] });
+    const chart = new Chart(app, 'Other');
+    new ApiObject(chart, 'Map', { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' }, data: { bucket } });
+    expect(() => app.synthYaml()).toThrow(`ConfigMap/a: data.bucket ${advice}`);
+  });
+});
+
+describe('manifestsAsset', () => {
+  function deployed() {
+    const stack = testStack();
+    const registry = new StateRegistry(stack, 'Registry');
+    const role = new PodIdentityRole(stack, 'Role', {
+      clusterName: 'main',
+      namespace: 'logging',
+      serviceAccountName: 'flicker',
+    });
+    const chart = chartWith({
+      registryBucket: registry.bucket.bucketName,
+      identity: AwsIdentity.irsa(role.roleArn),
+      config: plainConfig({ destination: { type: 's3', bucket: registry.bucket.bucketName, prefix: 'a/' } }),
+    });
+    const destinationBucket = Bucket.fromBucketName(stack, 'Delivery', 'company-delivery');
+    manifestsAsset(stack, 'Manifests', { charts: [chart], destinationBucket, key: 'logging/flicker.yaml' });
+    return { stack, chart };
+  }
+
+  test('delivers tokens as what they are when the stack is deployed', () => {
+    const { stack } = deployed();
+    const template = Template.fromStack(stack);
+    template.hasResourceProperties('Custom::CDKBucketDeployment', {
+      DestinationBucketName: 'company-delivery',
+      DestinationBucketKeyPrefix: 'logging/',
+      Prune: false,
+    });
+    const [deployment] = Object.values(template.findResources('Custom::CDKBucketDeployment'));
+    const { SourceMarkers } = z.looseObject({ SourceMarkers: z.array(z.unknown()) }).parse(deployment?.Properties);
+    const filled = JSON.stringify(SourceMarkers);
+    expect(filled).toMatch(/"Ref":"Registry\w+"/);
+    expect(filled).toMatch(/"Fn::GetAtt":\["Role\w+","Arn"\]/);
+  });
+
+  test('has the same hash in every synth, whatever the numbers of tokens', () => {
+    const hash = () => {
+      const [deployment] = deployed()
+        .chart.apiObjects.map((object) => JSON.stringify(object.toJson()))
+        .filter((text) => text.includes('"Deployment"'));
+      return /"checksum\/config":"([0-9a-f]{64})"/.exec(deployment ?? '')?.[1];
+    };
+    expect(hash()).toMatch(/^[0-9a-f]{64}$/);
+    expect(hash()).toBe(hash());
+  });
+
+  test('says when nobody needs it', () => {
+    const warned = (...chart: Chart[]) => {
+      const stack = testStack();
+      const destinationBucket = Bucket.fromBucketName(stack, 'Delivery', 'company-delivery');
+      manifestsAsset(stack, 'Manifests', { charts: chart, destinationBucket });
+      return stack.node
+        .findAll()
+        .flatMap(({ node }) => node.metadata)
+        .some(({ type }) => /warning/.test(type));
+    };
+    expect(warned(chartWith())).toBe(true);
+    expect(warned(chartWith(), deployed().chart)).toBe(false);
+  });
+});
