@@ -1,5 +1,5 @@
 import type { AwsCall } from '../program';
-import { layoutOfKey, registryCalls, registryPrefixCalls } from '../registry';
+import { layoutOfKey, registryCalls, registryHaCalls, registryPrefixCalls } from '../registry';
 import { allSources, destinationsOf, type DestinationConfig, type FlickerConfig } from './config';
 import { spillAfterMs } from './destinations';
 
@@ -125,13 +125,17 @@ function spillCalls(bucket: string, prefix: string): AwsCall[] {
   ];
 }
 
-/** Every call that flicker makes to AWS with these settings. `registry` is its location when `--track` is on. */
-export function flickerCalls(config: FlickerConfig, registry: string | undefined): AwsCall[] {
+/**
+ * Every call that flicker makes to AWS with these settings. `registry` is its location when `--track` is on; `ha`: whether
+ * it is one of several instances.
+ */
+export function flickerCalls(config: FlickerConfig, registry: string | undefined, ha = config.ha !== false): AwsCall[] {
   const calls: AwsCall[] = [];
   const own = registry === undefined ? undefined : parseS3Location(registry);
   if (own) {
     const layout = layoutOfKey(own.key);
     calls.push(...registryCalls(own.bucket, layout), ...registryPrefixCalls(own.bucket, layout));
+    if (ha) calls.push(...registryHaCalls(own.bucket, layout));
   }
   const spill = spillLocation(registry);
   if (spill && 'bucket' in spill && usedDestinations(config).some((to) => spillAfterMs(to) !== undefined)) {

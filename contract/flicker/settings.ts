@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { haProfiles, type HaTiming } from '../high-availability';
 import { strictObject } from '../settings';
 import { flickerConfigSchema, type FlickerConfig, type FlickerConfigInput } from './config';
 import type { SettingsMode } from '../settings';
@@ -117,6 +118,12 @@ export function readFlickerEnvironment(
       .map(([key, { env: name }]) => [key, env[name]] as const)
       .filter(([, value]) => value !== undefined && value !== ''),
   );
+}
+
+/** The timing of an instance that is one of several: what the config says, or the default when only the setting asks for it. */
+export function effectiveHa(config: Pick<FlickerConfig, 'ha'>, ha: boolean | undefined): HaTiming | false {
+  if (ha === undefined) return config.ha;
+  return ha && (config.ha || haProfiles.default);
 }
 
 const schemas = new Map<SettingsMode, ReturnType<typeof flickerConfigSchema>>();

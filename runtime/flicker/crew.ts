@@ -28,6 +28,7 @@ import type { Source, SourceContext } from './source';
 import { createApiSource } from './sources/api';
 import { createDockerSource } from './sources/docker';
 import { createFileSource } from './sources/files';
+import { SHARED_NODE } from './node-state';
 import type { FlickerState } from './state';
 import { runWorker, type WorkerContext, type WorkerSignals, type WorkerStatus } from './worker';
 
@@ -38,6 +39,8 @@ export interface CrewContext {
   readonly registry: string | undefined;
   readonly clusterId: string | undefined;
   readonly nodeId: string;
+  /** Instances on other nodes ship the same sources at the same time. */
+  readonly oneOfSeveral: boolean;
   readonly aws: AwsClients;
   readonly clock: Clock;
   readonly log: Logger;
@@ -49,14 +52,20 @@ export interface CrewContext {
 /** A source that is ready to run. */
 export interface Member {
   readonly name: string;
+  readonly kind: Source['kind'];
+  /** `node`: what it reads is on this node alone. */
+  readonly scope: Scope;
   readonly status: WorkerStatus;
   /** Runs until it is told to stop, has shipped everything (`once`), or cannot go on. */
   run(commits: Commits, state: FlickerState, signals: WorkerSignals): Promise<void>;
   close(): Promise<void>;
 }
 
+export type Scope = 'cluster' | 'node';
+
 interface Plan {
   readonly name: string;
+  readonly scope: Scope;
   readonly kind: Source['kind'];
   readonly config: LogFileConfig | DockerSourceConfig | ApiSourceConfig;
   readonly create: (context: SourceContext) => Source;
@@ -70,17 +79,18 @@ export async function assemble(context: CrewContext): Promise<Member[]> {
   const plans: Plan[] = [
     ...context.config.log_files.map((config): Plan => {
       const create = (source: SourceContext) => createFileSource(config, source);
-      return { name: config.name ?? config.path, kind: 'files', config, create };
+      const scope = config.shared ? 'cluster' : 'node';
+      return { name: config.name ?? config.path, scope, kind: 'files', config, create };
     }),
     ...context.config.docker_containers.map((config): Plan => {
       const create = (source: SourceContext) => createDockerSource(config, source);
-      return { name: dockerSourceName(config), kind: 'docker', config, create };
+      return { name: dockerSourceName(config), scope: 'node', kind: 'docker', config, create };
     }),
     ...context.config.api_sources.map((config): Plan => {
       // `--once` ships all that is there, however many pages that takes.
       const max_pages = context.once ? Number.MAX_SAFE_INTEGER : config.max_pages;
       const create = (source: SourceContext) => createApiSource({ ...config, max_pages }, source);
-      return { name: config.name, kind: 'api', config, create };
+      return { name: config.name, scope: 'cluster', kind: 'api', config, create };
     }),
   ];
   return Promise.all(plans.map((plan) => member(plan, context)));
@@ -91,8 +101,12 @@ async function member(plan: Plan, context: CrewContext): Promise<Member> {
   const told = destinationsOf(plan.config, config);
   if (told.length === 0) throw new Error(`${plan.name} has no destination`);
   const includeId = told.every(includesId);
-  const outlets = context.dryRun ? [await dryOutlet(context)] : await openOutlets(plan.name, told, context);
-  const source: SourceContext = { clock, log, metrics, nodeId: context.nodeId, includeId };
+  const series = context.oneOfSeveral && plan.scope === 'node' ? `${plan.name}@${context.nodeId}` : plan.name;
+  const opened = context.dryRun ? [await dryOutlet(context)] : await openOutlets(plan.name, told, context);
+  const outlets = series === plan.name ? opened : opened.map((outlet) => inSeries(outlet, series));
+  const shared = plan.kind === 'files' && plan.scope === 'cluster';
+  const nodeId = shared ? SHARED_NODE : context.nodeId;
+  const source: SourceContext = { clock, log, metrics, nodeId, includeId };
   plan.create(source);
   const status: WorkerStatus = {
     movesBy: Number.POSITIVE_INFINITY,
@@ -111,11 +125,14 @@ async function member(plan: Plan, context: CrewContext): Promise<Member> {
   const halfOfCap = Math.max(1, Math.floor(config.registry.max_unsaved_events / 2));
   return {
     name: plan.name,
+    kind: plan.kind,
+    scope: plan.scope,
     status,
     run: (commits, state, signals) =>
       keepRunning(
         {
           name: plan.name,
+          series,
           kind: plan.kind,
           settings: { ...plan.config, batch_max_events: Math.min(plan.config.batch_max_events, halfOfCap) },
           createSource: () => plan.create(source),
@@ -166,6 +183,22 @@ async function openOutlets(
     await closeAll(outlets).catch(() => {}); // the reason why they are closed is told
     throw error;
   }
+}
+
+/** Numbers its objects apart from those of other nodes, which count for themselves. */
+function inSeries(outlet: OutletSettings, series: string): OutletSettings {
+  const { destination } = outlet;
+  const { recover, read } = destination;
+  if (!recover) return outlet;
+  return {
+    ...outlet,
+    destination: {
+      ...destination,
+      send: (shipment, signal) => destination.send({ ...shipment, source: series }, signal),
+      recover: (_source, from, signal) => recover.call(destination, series, from, signal),
+      ...(read && { read: (_source, number, signal) => read.call(destination, series, number, signal) }),
+    },
+  };
 }
 
 async function dryOutlet(context: CrewContext): Promise<OutletSettings> {

@@ -1,35 +1,30 @@
-import { randomUUID } from 'node:crypto';
-import { setMaxListeners } from 'node:events';
-import { hostname } from 'node:os';
 import {
   coreEvents,
-  FINAL_SAVE_MS,
+  effectiveHa,
   flickerEvents,
   flickerExit,
   flickerPort,
+  FINAL_SAVE_MS,
   SettingsError,
   type FlickerProcessSettings,
 } from '../../contract';
-import type { S3Client } from '@aws-sdk/client-s3';
 import { readAwsSettings } from '../core/aws';
 import { awsClients } from '../core/aws-clients';
 import { systemClock as clock } from '../core/clock';
 import { stopSignal, Stopping } from '../core/lifecycle';
 import type { Logger } from '../core/log';
 import { serveHealth, type HealthServer } from '../core/server';
-import { describeLeaseEnd, type LeaseEnd } from '../registry/errors';
-import { openRegistry } from '../registry/open';
-import type { Registry } from '../registry/registry';
-import { Saver, type SaverStats } from '../registry/saver';
 import { untracked } from './commits';
 import type { LoadedConfig } from './config';
 import { assemble, dismiss, type Member } from './crew';
+import { haPosts, singlePost, type PostsContext } from './leadership';
 import { createFlickerMetrics, type FlickerMetrics } from './metrics';
-import { defaultNodeId } from './node-id';
+import { findNode } from './node-id';
+import { sumOfStats, type Post, type PostEnd } from './post';
 import { reportProgress } from './progress';
-import { readState, upgradeV1, type FlickerState } from './state';
-import { registryStore, storedState } from './stores';
-import type { WorkerSignals } from './worker';
+import { readState, type FlickerState } from './state';
+import { checkHa, haPlace, registryStore, storedState } from './stores';
+import { aborted, ABORT_MS, within } from './waiting';
 
 export interface RunOptions {
   readonly settings: FlickerProcessSettings;
@@ -47,58 +42,60 @@ export class StartError extends Error {
   override readonly name = 'StartError';
 }
 
-/** Positions are kept in the registry, or only in memory. */
-type Tracking =
-  | { readonly kind: 'registry'; readonly registry: Registry; readonly saver: Saver; readonly state: FlickerState }
-  | { readonly kind: 'memory'; readonly state: FlickerState };
-
-/** How long it may take that everything ends which was aborted. */
-const ABORT_MS = 300;
+/** How long the registry may be out of sight before an instance is not ready to take it. */
+const UNREADABLE_MS = 30_000;
 
 /** Runs flicker until it is asked to stop; the result is the exit code. @throws StartError */
 export async function runFlicker(options: RunOptions): Promise<number> {
   const { settings, loaded, log, once, dryRun } = options;
   const { config } = loaded;
-  const aws = awsClients(
-    orStartError(() => readAwsSettings(options.env)),
-    log,
-  );
+  const awsSettings = orStartError(() => readAwsSettings(options.env));
+  const aws = awsClients(awsSettings, log);
   const served = createFlickerMetrics();
   const { metrics } = served;
   const stop = stopSignal();
-  const registryLocation = settings.track ? settings.registryFile : undefined;
+  const registry = settings.track ? settings.registryFile : undefined;
+  const ha = dryRun ? false : effectiveHa(config, settings.ha);
 
   let members: readonly Member[] = [];
-  let notReady = 'starting';
+  let posts: readonly Post[] = [];
+  let starting = true;
   let server: HealthServer | undefined;
-  let tracking: Tracking | undefined;
   try {
+    const at = ha && haPlace(registry, awsSettings.endpoint);
     if (!once && !dryRun) {
       server = await serveHealth(flickerPort, settings, {
-        live: () => liveness(members),
-        ready: () => {
-          const stopped = members.find((member) => member.status.stopped);
-          const problem = notReady || (stopped ? `source ${stopped.name} stopped: ${stopped.status.stopped}` : '');
-          return { ok: problem === '', detail: problem || 'ready' };
-        },
+        live: () => liveness(members, posts),
+        ready: () => (starting ? { ok: false, detail: 'starting' } : readiness(members, posts)),
         metrics: async () => {
-          if (tracking?.kind === 'registry') showSaver(metrics, tracking.saver.stats);
+          showPosts(metrics, posts);
           return { contentType: served.contentType, text: await served.text() };
         },
       });
       log.info(coreEvents.listening, 'listening', { port: server.port });
     }
-    const nodeId = settings.nodeId ?? (await defaultNodeId(options.env));
-    const crew = { config, registry: registryLocation, nodeId, aws, clock, log, metrics, once, dryRun };
-    members = await assemble({ ...crew, clusterId: settings.clusterId });
-    tracking = await openState(options, registryLocation, aws.s3, stop.signal, metrics);
-    log.info(flickerEvents.started, 'flicker started', {
-      version: options.version,
-      sources: members.length,
-      node: nodeId,
-    });
-    notReady = '';
-    return await work(options, members, tracking, stop.signal, metrics, (reason) => (notReady = reason));
+    const node = await findNode(settings.nodeId, options.env);
+    const { clusterId } = settings;
+    const crew = { config, registry, clusterId, nodeId: node.id, aws, clock, log, metrics, once, dryRun };
+    members = await assemble({ ...crew, oneOfSeveral: ha !== false });
+    const started = () => {
+      log.info(flickerEvents.started, 'flicker started', {
+        version: options.version,
+        sources: members.length,
+        node: node.id,
+      });
+      starting = false;
+    };
+    const running = { ...options, members, metrics, stop: stop.signal, started };
+    if (registry === undefined) return await runUntracked(running, readState({}));
+    const store = await registryStore(registry, clock, aws.s3, awsSettings.endpoint, log);
+    if (dryRun) return await runUntracked(running, await storedState(store, clock, stop.signal));
+    if (at) await checkHa(at, clock, aws.s3, stop.signal);
+    const { version: writerVersion, allowReset } = options;
+    const configHash = loaded.hash;
+    const own: PostsContext = { ...crew, members, configHash, writerVersion, allowReset, node, store };
+    posts = ha && at ? haPosts(own, ha, at, aws) : [singlePost(own)];
+    return await runPosts(running, posts);
   } catch (error) {
     if (stop.signal.aborted && error === stop.signal.reason) return flickerExit.ok;
     if (error instanceof Error && !(error instanceof SettingsError))
@@ -111,142 +108,112 @@ export async function runFlicker(options: RunOptions): Promise<number> {
   }
 }
 
-async function openState(
-  { settings, loaded, log, version, dryRun, allowReset }: RunOptions,
-  location: string | undefined,
-  s3: () => Promise<S3Client>,
-  signal: AbortSignal,
-  metrics: FlickerMetrics,
-): Promise<Tracking> {
-  if (location === undefined) return { kind: 'memory', state: readState({}) };
-  const store = await registryStore(location, clock, s3);
-  if (dryRun) return { kind: 'memory', state: await storedState(store, clock, signal) };
-  const registry = await openRegistry({
-    store,
-    clock,
-    log,
-    configHash: loaded.hash,
-    owner: randomUUID(),
-    host: hostname(),
-    writerVersion: version,
-    allowReset,
-    upgrade: upgradeV1,
-    check: readState,
-    signal,
-    ...(settings.clusterId !== undefined && { clusterId: settings.clusterId }),
-  });
-  const state = readState(registry.loaded);
-  const { save_interval_ms, heartbeat_interval_ms, max_unsaved_events } = loaded.config.registry;
-  const saver = new Saver({
-    registry,
-    snapshot: () => state,
-    clock,
-    saveIntervalMs: save_interval_ms,
-    heartbeatMs: heartbeat_interval_ms,
-    maxUnsavedEvents: max_unsaved_events,
-    onSave: (result, seconds) => {
-      metrics.registrySaves.inc({ result });
-      metrics.registrySaveSeconds.observe({}, seconds);
-    },
-  });
-  metrics.registryEpoch.set({}, registry.epoch);
-  return { kind: 'registry', registry, saver, state };
+interface Running extends RunOptions {
+  readonly members: readonly Member[];
+  readonly metrics: FlickerMetrics;
+  readonly stop: AbortSignal;
+  /** Called when the instance is in its place. */
+  readonly started: () => void;
 }
 
-async function work(
-  { loaded: { config }, log, once, dryRun, settings }: RunOptions,
-  members: readonly Member[],
-  tracking: Tracking,
-  stop: AbortSignal,
-  metrics: FlickerMetrics,
-  setNotReady: (reason: string) => void,
-): Promise<number> {
+/** Runs all sources with positions that live as long as the process. */
+async function runUntracked(running: Running, state: FlickerState): Promise<number> {
+  const { members, log, stop, started, once } = running;
+  const { shutdown_timeout_ms } = running.loaded.config;
   const abort = new AbortController();
-  // Every source listens to it.
-  setMaxListeners(0, abort.signal, stop);
-  const signals: WorkerSignals = { drain: AbortSignal.any([stop, abort.signal]), abort: abort.signal };
-  setMaxListeners(0, signals.drain);
-  const commits = tracking.kind === 'registry' ? tracking.saver : untracked;
-  const progress = reportProgress(
-    { log, metrics, stats: () => (tracking.kind === 'registry' ? tracking.saver.stats : undefined) },
-    clock,
-  );
-  let end: LeaseEnd | undefined;
-  if (tracking.kind === 'registry') {
-    void tracking.registry.ended.then((reason) => {
-      end = reason;
-      setNotReady(describeLeaseEnd(reason));
-      if (reason.kind === 'fenced') metrics.fenced.set({}, 1);
-      abort.abort(new Stopping('the end of the lease'));
-    });
-    tracking.saver.run().catch((error: unknown) => abort.abort(error));
-  }
-
-  const running = Promise.all(members.map((member) => member.run(commits, tracking.state, signals)));
-  // Sources that stopped for good leave the process up, not ready: a restart would not help them.
-  await Promise.race([once ? running : aborted(stop), aborted(stop), aborted(abort.signal)]);
-  const stopBy = clock.monotonic() + config.shutdown_timeout_ms;
-  if (stop.aborted) log.info(flickerEvents.draining, 'stopping: sends what was read, saves and exits');
-  const stopped = await within(running, Math.max(0, config.shutdown_timeout_ms - FINAL_SAVE_MS), () =>
+  started();
+  const progress = reportProgress({ log, metrics: running.metrics, stats: () => undefined }, clock);
+  const work = Promise.all(members.map((member) => member.run(untracked, state, { drain: stop, abort: abort.signal })));
+  await Promise.race([once ? work : aborted(stop), aborted(stop)]);
+  if (stop.aborted) log.info(flickerEvents.draining, 'stopping: sends what was read and exits');
+  const stopped = await within(work, Math.max(0, shutdown_timeout_ms - FINAL_SAVE_MS), () =>
     abort.abort(new Stopping('the end of the shutdown time-out')),
   );
   // What is under way there counts as not delivered.
   if (!stopped) log.warn(flickerEvents.failed, 'a source or its destination hangs and cannot be stopped');
-
-  let code: number = members.some((member) => once && member.status.failed) ? flickerExit.failed : flickerExit.ok;
-  if (end === undefined && tracking.kind === 'registry') {
-    const saved = await tracking.saver.flush(AbortSignal.timeout(Math.max(1, Math.ceil(stopBy - clock.monotonic()))));
-    if (saved.kind === 'failed') code = flickerExit.failed;
-  }
   await progress.stop();
-  if (end?.kind === 'fenced') {
+  return exit(running, flickerExit.ok);
+}
+
+/** Runs the sources of each registry while this instance holds it. When one of them is lost, all stop. */
+async function runPosts(running: Running, posts: readonly Post[]): Promise<number> {
+  const { log, metrics, stop, started, once } = running;
+  const over = new AbortController();
+  const signal = AbortSignal.any([stop, over.signal]);
+  const runs = posts.map(async (post): Promise<PostEnd> => {
+    try {
+      const ended = await post.run(signal);
+      if (ended.end?.kind === 'lost') over.abort(new Stopping('the loss of the registry'));
+      return ended;
+    } catch (error) {
+      if (signal.aborted && error === signal.reason) return { end: undefined, unsaved: false };
+      over.abort(new Stopping('the failure of a registry'));
+      throw error;
+    }
+  });
+  const all = Promise.all(runs);
+  await Promise.race([Promise.all(posts.map(({ placed }) => placed)), all, aborted(stop)]);
+  if (!stop.aborted) started();
+  const progress = reportProgress({ log, metrics, stats: () => sumOfStats(posts.map(({ stats }) => stats)) }, clock);
+  void aborted(stop).then(() => log.info(flickerEvents.draining, 'stopping: sends what was read, saves and exits'));
+  let ends: PostEnd[];
+  try {
+    ends = await all;
+  } finally {
+    await Promise.allSettled(runs);
+    await progress.stop();
+  }
+  const kinds = ends.map(({ end }) => end?.kind);
+  if (kinds.includes('lost')) return exit(running, flickerExit.failed);
+  if (kinds.some((kind) => kind !== undefined)) {
     // Idle until somebody stops it: an exit would be answered with a restart that fences the new owner in turn.
     if (!once) await aborted(stop);
-    code = flickerExit.fenced;
-  } else if (end) {
-    code = flickerExit.failed;
+    return exit(running, flickerExit.fenced);
   }
-  if (once && metrics.eventsDeadLettered.total() > 0 && code === flickerExit.ok) code = flickerExit.failed;
+  return exit(running, ends.some(({ unsaved }) => unsaved) ? flickerExit.failed : flickerExit.ok);
+}
+
+function exit({ members, metrics, log, once, dryRun, settings }: Running, so: number): number {
+  const undelivered = members.some(({ status }) => status.failed) || metrics.eventsDeadLettered.total() > 0;
+  const code = so === flickerExit.ok && once && undelivered ? flickerExit.failed : so;
   log.info(flickerEvents.stopped, 'flicker stopped', { exitCode: code, dryRun, track: settings.track });
   return code;
 }
 
-function showSaver(metrics: FlickerMetrics, stats: SaverStats): void {
+function showPosts(metrics: FlickerMetrics, posts: readonly Post[]): void {
+  const stats = sumOfStats(posts.map((post) => post.stats));
   metrics.registryUnsaved.set({}, stats.unsavedEvents);
   if (stats.lastSavedAt !== undefined) metrics.registryLastSave.set({}, stats.lastSavedAt / 1000);
   metrics.registryConflicts.inc({}, stats.conflicts - metrics.registryConflicts.total());
+  metrics.leader.set({}, posts[0]?.role === 'holder' ? 1 : 0);
+  metrics.registryRenewalAge.set({}, Math.max(0, ...posts.map((post) => post.renewedAgoMs ?? 0)) / 1000);
 }
 
-/** Live: every source has moved by the time that it said it would. */
-function liveness(members: readonly Member[]): { ok: boolean; detail: string } {
-  const stuck = members.filter((member) => !member.status.stopped && clock.monotonic() > member.status.movesBy);
+/** Live: every source, and the watch of a registry, has moved by the time that it said it would. */
+function liveness(members: readonly Member[], posts: readonly Post[]): { ok: boolean; detail: string } {
+  const now = clock.monotonic();
+  const sources = members.filter(({ status }) => !status.stopped && now > status.movesBy);
+  const stuck = [
+    ...sources.map(({ name }) => `source ${name} does not move`),
+    ...posts.flatMap((post) => (post.stuck ? [post.stuck] : [])),
+  ];
+  return { ok: stuck.length === 0, detail: stuck.join('; ') || 'live' };
+}
+
+/** Ready: it works, or could take over. Never "holds the lease". */
+function readiness(members: readonly Member[], posts: readonly Post[]): { ok: boolean; detail: string } {
+  const stopped = members.find(({ status }) => status.stopped);
+  const problem =
+    posts.map((post) => post.problem(UNREADABLE_MS)).find((text) => text !== '') ??
+    (stopped ? `source ${stopped.name} stopped: ${stopped.status.stopped}` : '');
+  if (problem) return { ok: false, detail: problem };
+  const waiting = posts.find(({ role }) => role === 'standby');
+  if (!waiting) return { ok: true, detail: 'ready' };
+  const { holder } = waiting;
   return {
-    ok: stuck.length === 0,
-    detail: stuck.map((member) => `source ${member.name} does not move`).join('; ') || 'live',
+    ok: true,
+    detail: holder ? `standby: ${holder.owner} on ${holder.host} holds the lease, epoch ${holder.epoch}` : 'standby',
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-}
-
-/** Waits for a promise. After `ms` calls `late`, and soon after that waits no more. Tells whether the promise was kept. */
-async function within(promise: Promise<unknown>, ms: number, late: () => void): Promise<boolean> {
-  const kept = new AbortController();
-  const bound = async () => {
-    await clock.sleep(ms, kept.signal);
-    late();
-    await clock.sleep(ABORT_MS, kept.signal);
-    return false;
-  };
-  try {
-    return await Promise.race([promise.then(() => true), bound()]);
-  } finally {
-    kept.abort();
-  }
 }
 
 function orStartError<T>(make: () => T): T {

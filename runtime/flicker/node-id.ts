@@ -11,12 +11,26 @@ const taskId = z
   .looseObject({ TaskARN: z.string().regex(/\/[^/]+$/) })
   .transform(({ TaskARN }) => TaskARN.slice(TaskARN.lastIndexOf('/') + 1));
 
+/** Whose files these are. */
+export interface Node {
+  readonly id: string;
+  /** It lives no longer than its files: none of them is older than the program's first start on it. */
+  readonly young: boolean;
+}
+
+/** The node that the settings name, else the default one. @throws Error when ECS does not tell */
+export async function findNode(told: string | undefined, env: Environment): Promise<Node> {
+  return { id: told ?? (await defaultNodeId(env)), young: told === undefined && Boolean(env[ECS_METADATA]) };
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /**
  * Whose files these are: the task id on ECS, where log volumes live as long as the task, else the machine id, else the
  * host name.
  * @throws Error when ECS does not tell
  */
-export async function defaultNodeId(env: Readonly<Record<string, string | undefined>>): Promise<string> {
+export async function defaultNodeId(env: Environment): Promise<string> {
   const metadata = env[ECS_METADATA];
   if (metadata) return await ecsTaskId(`${metadata}/task`);
   for (const file of ['/etc/machine-id', '/var/lib/dbus/machine-id']) {

@@ -23,6 +23,8 @@ export interface WorkerSettings {
 
 export interface WorkerContext {
   readonly name: string;
+  /** Its name among all instances that ship at the same time: what objects are named by. */
+  readonly series: string;
   readonly kind: Source['kind'];
   readonly settings: WorkerSettings;
   /** A source that has not been started yet. Made anew when another writer's objects move the position. */
@@ -161,6 +163,8 @@ async function readAndSend(
     while (!drain.aborted) {
       status.movesBy = clock.monotonic() + TURN_MS;
       if (failure) throw failure.error;
+      // A process that was paused for long finds out here that it holds no lease any more.
+      context.commits.check();
       if (!builder.dirty) filledSince = clock.monotonic();
       // A turn that is there only to send must not poll an API before its time.
       const early = pollAt - clock.monotonic();

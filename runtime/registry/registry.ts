@@ -54,6 +54,11 @@ export class Registry {
   readonly loaded: State;
   readonly epoch: number;
   readonly clusterId: string;
+  /** Who holds this lease. */
+  readonly owner: string;
+  readonly host: string;
+  /** It ends by itself when it is not renewed in time. */
+  readonly hasDeadline: boolean;
   /** Resolves when somebody else owns the registry, or it is gone. */
   readonly ended: Promise<LeaseEnd>;
 
@@ -88,6 +93,9 @@ export class Registry {
     this.loaded = state;
     this.epoch = document.lease.epoch;
     this.clusterId = document.clusterId;
+    this.owner = document.lease.owner;
+    this.host = document.lease.host;
+    this.hasDeadline = context.deadlineMs !== undefined;
     this.ended = new Promise((resolve) => (this.#resolveEnded = resolve));
     this.#renewed = this.#putStarted = held.renewed;
     if (context.deadlineMs !== undefined) void this.#watch(context.deadlineMs);

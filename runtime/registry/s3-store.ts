@@ -16,10 +16,21 @@ export interface S3StoreOptions {
   readonly client: S3Client;
   readonly bucket: string;
   readonly layout: RegistryLayout;
+  /**
+   * For a store that takes no conditional writes: the version is compared by a read before each write. Nothing prevents
+   * that somebody else writes in between.
+   * @default false
+   */
+  readonly unconditional?: boolean;
 }
 
 /** @throws Error when the client retries by itself */
-export async function createS3Store({ client, bucket, layout }: S3StoreOptions): Promise<ObjectStore> {
+export async function createS3Store({
+  client,
+  bucket,
+  layout,
+  unconditional = false,
+}: S3StoreOptions): Promise<ObjectStore> {
   const attempts = await client.config.maxAttempts();
   if (attempts !== 1) {
     throw new Error(
@@ -27,12 +38,7 @@ export async function createS3Store({ client, bucket, layout }: S3StoreOptions):
     );
   }
   const { key, prefix } = layout;
-  const put = (
-    to: string,
-    body: Uint8Array,
-    condition: { IfMatch?: string; IfNoneMatch?: string },
-    abortSignal: AbortSignal,
-  ) => {
+  const put = (to: string, body: Uint8Array, condition: WriteCondition, abortSignal: AbortSignal) => {
     const packed = body.length >= GZIP_FROM_BYTES;
     return client.send(
       new PutObjectCommand({
@@ -41,33 +47,37 @@ export async function createS3Store({ client, bucket, layout }: S3StoreOptions):
         Body: packed ? gzipSync(body) : body,
         ...(packed ? { ContentEncoding: 'gzip' } : {}),
         ContentType: 'application/json',
-        ...condition,
+        ...(unconditional ? {} : conditionHeaders(condition)),
       }),
       { abortSignal },
     );
   };
 
   /** Without the right to list, S3 answers 403 for a key that is not there. The version list tells which it is. */
-  const settleDenied = async (reason: string, abortSignal: AbortSignal): Promise<ReadReply> => {
+  const settleDenied = async (of: string, reason: string, abortSignal: AbortSignal): Promise<ReadReply> => {
     try {
       // The key sorts before every longer one, and its newest version comes first.
-      const listed = await client.send(new ListObjectVersionsCommand({ Bucket: bucket, Prefix: key, MaxKeys: 10 }), {
+      const listed = await client.send(new ListObjectVersionsCommand({ Bucket: bucket, Prefix: of, MaxKeys: 10 }), {
         abortSignal,
       });
-      const newest = (entry: { Key?: string; IsLatest?: boolean }) => entry.Key === key && entry.IsLatest === true;
+      const newest = (entry: { Key?: string; IsLatest?: boolean }) => entry.Key === of && entry.IsLatest === true;
       if (listed.DeleteMarkers?.some(newest)) return { kind: 'deleted' };
-      return listed.Versions?.some((entry) => entry.Key === key) ? { kind: 'denied', reason } : { kind: 'missing' };
+      return listed.Versions?.some((entry) => entry.Key === of) ? { kind: 'denied', reason } : { kind: 'missing' };
     } catch (error) {
       const failure = failureOf(error, abortSignal);
       return failure.kind === 'denied' ? { kind: 'denied', reason } : { kind: 'failed', reason: failure.reason };
     }
   };
 
-  const get = async (abortSignal: AbortSignal, IfNoneMatch?: string): Promise<ReadReply | { kind: 'unchanged' }> => {
+  const get = async (
+    from: string,
+    abortSignal: AbortSignal,
+    IfNoneMatch?: string,
+  ): Promise<ReadReply | { kind: 'unchanged' }> => {
     try {
       const command = new GetObjectCommand({
         Bucket: bucket,
-        Key: key,
+        Key: from,
         ...(IfNoneMatch !== undefined && { IfNoneMatch }),
       });
       const answer = await client.send(command, { abortSignal });
@@ -81,7 +91,7 @@ export async function createS3Store({ client, bucket, layout }: S3StoreOptions):
     } catch (error) {
       const failure = failureOf(error, abortSignal);
       if (failure.status === 304) return { kind: 'unchanged' };
-      if (failure.kind === 'denied') return await settleDenied(failure.reason, abortSignal);
+      if (failure.kind === 'denied') return await settleDenied(from, failure.reason, abortSignal);
       if (failure.status === 404 && failure.code !== 'NoSuchBucket') {
         return { kind: failure.deleteMarker ? 'deleted' : 'missing' };
       }
@@ -89,19 +99,44 @@ export async function createS3Store({ client, bucket, layout }: S3StoreOptions):
     }
   };
 
+  /** Compares by a read where the store does not. Undefined: it may be written. */
+  const compare = async (
+    to: string,
+    condition: WriteCondition,
+    signal: AbortSignal,
+  ): Promise<WriteReply | undefined> => {
+    if (!unconditional) return undefined;
+    const found = await get(to, signal);
+    switch (found.kind) {
+      case 'found':
+        return 'ifMatch' in condition && found.etag === condition.ifMatch ? undefined : { kind: 'precondition-failed' };
+      case 'missing':
+      case 'deleted':
+        return 'ifMatch' in condition ? { kind: 'missing' } : undefined;
+      case 'denied':
+        return found;
+      case 'failed':
+        return { kind: 'failed', reason: found.reason };
+      case 'unchanged':
+        return { kind: 'failed', reason: 'S3 answered 304 to a plain read' };
+    }
+  };
+
   return {
     location: `s3://${bucket}/${key}`,
 
     async read(abortSignal): Promise<ReadReply> {
-      const reply = await get(abortSignal);
+      const reply = await get(key, abortSignal);
       return reply.kind === 'unchanged' ? { kind: 'failed', reason: 'S3 answered 304 to a plain read' } : reply;
     },
 
-    readUnless: (etag, abortSignal) => get(abortSignal, etag),
+    readUnless: (etag, abortSignal) => get(key, abortSignal, etag),
 
     async write(body, condition, abortSignal): Promise<WriteReply> {
       try {
-        const answer = await put(key, body, conditionHeaders(condition), abortSignal);
+        const refused = await compare(key, condition, abortSignal);
+        if (refused) return refused;
+        const answer = await put(key, body, condition, abortSignal);
         return answer.ETag === undefined
           ? { kind: 'unknown', reason: 'S3 answered 200 without an ETag' }
           : { kind: 'committed', etag: answer.ETag };
@@ -113,7 +148,9 @@ export async function createS3Store({ client, bucket, layout }: S3StoreOptions):
     async putBeside(name, body, abortSignal): Promise<BesideReply> {
       const to = `${prefix}${name}`;
       try {
-        await put(to, body, { IfNoneMatch: '*' }, abortSignal);
+        const refused = await compare(to, { ifNoneMatch: '*' }, abortSignal);
+        if (refused) return 'reason' in refused ? { kind: 'failed', reason: refused.reason } : { kind: 'exists' };
+        await put(to, body, { ifNoneMatch: '*' }, abortSignal);
         return { kind: 'kept', location: `s3://${bucket}/${to}` };
       } catch (error) {
         const failure = failureOf(error, abortSignal);

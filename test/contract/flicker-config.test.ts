@@ -45,8 +45,9 @@ test('the least config has the documented defaults', () => {
         parse_json: false,
       },
     ],
-    destination: { type: 'stdout', include_id: true },
+    destination: { type: 'stdout', include_id: true, required: true },
     retry: { max_retries: 5, initial_delay_ms: 1000, max_delay_ms: 60_000, max_queue_size: 100 },
+    ha: false,
     registry: { save_interval_ms: 5000, heartbeat_interval_ms: 60_000, max_unsaved_events: 100_000 },
     shutdown_timeout_ms: 10_000,
   });
@@ -98,9 +99,9 @@ test.each<[string, unknown, string]>([
     'log_files[0].parse_json: unknown key "mesage_field", did you mean "message_field"?',
   ],
   [
-    'a destination that comes later',
+    'a destination without its place',
     { log_files: [{ path: '/a' }], destination: { type: 'syslog' } },
-    'destination.type: destination type "syslog" is not available in this version; available: http, s3, file, stdout',
+    'destination.host: Invalid input: expected string, received undefined',
   ],
   [
     'a misspelt destination',

@@ -37,6 +37,7 @@ async function crewOf(bench: Bench, once = false) {
     registry: undefined,
     clusterId: undefined,
     nodeId: 'node',
+    oneOfSeveral: false,
     aws: noAws,
     clock: bench.clock,
     log: bench.logged.log,

@@ -1,0 +1,85 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../core/clock';
+import type { ObjectStore, ReadReply, WriteCondition, WriteReply } from './store';
+import { defaultTiming, withTimeout } from './timing';
+
+/** What a store did with the requests that the registry depends on. */
+export type SelfTest =
+  | { readonly kind: 'honoured' }
+  /** It does not do what a lease needs. */
+  | { readonly kind: 'ignored'; readonly call: string; readonly expected: string; readonly got: string }
+  /** It cannot be told: the store does not answer, or refuses. */
+  | { readonly kind: 'untested'; readonly reason: string };
+
+/** Another instance may test the same object at the same moment. */
+const ROUNDS = 5;
+
+/**
+ * Tries on an object of its own whether a store honours conditional requests: creates it only once, replaces only the
+ * version that was read, and tells an unchanged one. A store that does not know the headers ignores them and writes.
+ */
+export async function testStore(store: ObjectStore, clock: Clock, signal?: AbortSignal): Promise<SelfTest> {
+  let result: SelfTest = { kind: 'untested', reason: 'no attempt was made' };
+  for (let round = 0; round < ROUNDS; round++) {
+    if (round > 0) await clock.sleep(100 * 2 ** round * Math.random(), signal);
+    const found = await testOnce(store, clock, signal);
+    signal?.throwIfAborted();
+    if (found.kind === 'honoured') return found;
+    // A write over what must not be written over cannot be somebody else's doing. Anything else may be.
+    if (found.kind === 'ignored' && found.expected === REFUSED) return found;
+    result = found;
+  }
+  return result;
+}
+
+const REFUSED = '412';
+
+async function testOnce(store: ObjectStore, clock: Clock, signal: AbortSignal | undefined): Promise<SelfTest> {
+  const request = <T>(send: (limit: AbortSignal) => Promise<T>) =>
+    withTimeout(clock, defaultTiming.attemptTimeoutMs, signal, send);
+  // Never the same bytes: an ETag may be made of them.
+  const put = (condition: WriteCondition) =>
+    request((limit) => store.write(Buffer.from(JSON.stringify({ test: randomUUID() })), condition, limit));
+
+  const before = await request((limit) => store.read(limit));
+  if (before.kind === 'denied' || before.kind === 'failed') return untested('GET', before.reason);
+  if (before.kind !== 'found') {
+    const call = 'PUT with If-None-Match: * where nothing is';
+    const created = await put({ ifNoneMatch: '*' });
+    if (created.kind !== 'committed') return wrong(call, '200', created);
+  }
+  const again = await put({ ifNoneMatch: '*' });
+  if (again.kind !== 'precondition-failed') return wrong('PUT with If-None-Match: * over an object', REFUSED, again);
+  const stale = await put({ ifMatch: '"00000000000000000000000000000000"' });
+  if (stale.kind !== 'precondition-failed') return wrong('PUT with the If-Match of another version', REFUSED, stale);
+  const read = await request((limit) => store.read(limit));
+  if (read.kind !== 'found') return wrong('GET', '200', read);
+  const replaced = await put({ ifMatch: read.etag });
+  if (replaced.kind !== 'committed')
+    return wrong('PUT with the If-Match of the version that is there', '200', replaced);
+  if (replaced.etag === read.etag) {
+    return { kind: 'ignored', call: 'PUT of other bytes', expected: 'a new ETag', got: 'the ETag of before' };
+  }
+  const watched = await request((limit) => store.readUnless(replaced.etag, limit));
+  if (watched.kind !== 'unchanged') return wrong('GET with If-None-Match of the version that is there', '304', watched);
+  return { kind: 'honoured' };
+}
+
+function wrong(call: string, expected: string, reply: WriteReply | ReadReply | { kind: 'unchanged' }): SelfTest {
+  const got = {
+    committed: '200',
+    found: '200',
+    'precondition-failed': '412',
+    conflict: '409',
+    missing: '404',
+    deleted: '404',
+    unchanged: '304',
+    denied: '',
+    failed: '',
+    unknown: '',
+  }[reply.kind];
+  if ('reason' in reply) return untested(call, reply.reason);
+  return { kind: 'ignored', call, expected, got };
+}
+
+const untested = (call: string, reason: string): SelfTest => ({ kind: 'untested', reason: `${call}: ${reason}` });
