@@ -1,13 +1,13 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { App, Stack, Validations } from 'aws-cdk-lib';
+import { App, CfnParameter, Stack, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { z } from 'zod';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import { ServiceStack, StateStack } from '../../bin/stacks';
 import { readSettings } from '../../bin/settings';
-import { StateRegistry } from '../../lib';
+import { grantLogShipper, IrsaRole, PodIdentityRole, RuntimeBundle, StateRegistry } from '../../lib';
 import { exampleShipper, plainConfig, shipperIn, testApp } from './support/app';
 
 const validationReport = z.object({
@@ -33,6 +33,19 @@ function everything(app: App): void {
     }),
     logVolumes: [{ name: 'logs', containerPath: '/logs' }],
   });
+  const pods = new Stack(app, 'Pods');
+  const account = { namespace: 'logging', serviceAccountName: 'flicker' };
+  const issuer = new CfnParameter(pods, 'Issuer').valueAsString;
+  const roles = [
+    new IrsaRole(pods, 'Literal', { ...account, issuer: 'https://oidc.example.com/id/1' }),
+    new IrsaRole(pods, 'Token', { ...account, issuer }),
+    new PodIdentityRole(pods, 'PodIdentity', { ...account, clusterName: 'main' }),
+  ];
+  const bundle = new RuntimeBundle(pods, 'Bundle', 'flicker');
+  for (const role of roles) {
+    grantLogShipper(role, { registry, config: plainConfig({ ha: true }), shipperName: 'pods' });
+    bundle.grantRead(role);
+  }
 }
 
 /** Acknowledged rules of an app, with the sentence that says why. */
