@@ -4,7 +4,7 @@ import type { FlickerMetrics } from '../metrics';
 import { fieldAt } from '../sources/api/fields';
 import { eventTime } from './event-time';
 import { maskJson, maskValue, parseObject } from './json';
-import { createMasks } from './masking';
+import { createMasks, findWithin } from './masking';
 import { compilePattern } from './pattern';
 
 export { createGrouping, type Grouping } from './grouping';
@@ -61,7 +61,12 @@ export function createTransform(
   const finish =
     config.parse_json === false
       ? (line: string): Transformed => ({ line: mask ? mask(line) : line })
-      : createParser(config.parse_json === true ? wholeObject : config.parse_json, mask, observer);
+      : createParser(
+          config.parse_json === true ? wholeObject : config.parse_json,
+          mask,
+          findWithin(config.masking),
+          observer,
+        );
   return (line) => {
     if (allow.length > 0 && !allow.some((pattern) => pattern.test(line))) return undefined;
     if (deny.some((pattern) => pattern.test(line))) return undefined;
@@ -74,22 +79,25 @@ const wholeObject: ParseJsonConfig = { timestamp_format: 'auto' };
 function createParser(
   { message_field, timestamp_field, timestamp_format }: ParseJsonConfig,
   mask: ((text: string) => string) | undefined,
+  within: boolean,
   observer: TransformObserver,
 ): (line: string) => Transformed {
+  const key = message_field?.slice(message_field.lastIndexOf('.') + 1) ?? '';
   return (text) => {
     const object = parseObject(text);
+    const masked = mask ? mask(text) : text;
     if (!object) {
       observer.unparsed();
-      return { line: mask ? mask(text) : text };
+      return { line: masked };
     }
     const { value, json } = object;
     const message = message_field === undefined ? undefined : fieldAt(value, message_field);
     const time =
       timestamp_field === undefined ? undefined : eventTime(fieldAt(value, timestamp_field), timestamp_format);
     if (timestamp_field !== undefined && time === undefined) observer.timeUnreadable();
-    const key = message_field?.slice(message_field.lastIndexOf('.') + 1) ?? '';
-    const line =
-      typeof message === 'string' ? (mask ? maskValue(key, message, mask) : message) : mask ? mask(text) : text;
-    return { line, time, fields: mask ? maskJson(json, mask) : json };
+    const clean = !mask || (within && masked === text && !text.includes('\\'));
+    if (typeof message !== 'string') return { line: masked, time, fields: clean ? json : maskJson(json, mask) };
+    if (clean) return { line: message, time, fields: json };
+    return { line: maskValue(key, message, mask), time, fields: maskJson(json, mask) };
   };
 }

@@ -41,6 +41,14 @@ export function createMasks(masking: MaskingConfig | undefined, report: (problem
   return masks;
 }
 
+/**
+ * Whether rules that find nothing in a JSON text without escapes find nothing in its keys and values either: true unless one
+ * looks for the beginning or end of a text. To `\\b` the ends of a text are what quotes are.
+ */
+export function findWithin(masking: MaskingConfig | undefined): boolean {
+  return !masking?.rules.custom.some(({ pattern }) => /[$^]|\\[AzZ]/.test(pattern));
+}
+
 function effectOf(rule: Rule, replacement: string): (match: string) => string {
   switch (rule.action) {
     case 'redact':

@@ -111,10 +111,9 @@ export class Joiner<Place> {
     const continued = this.continued.delete(stream);
     // An empty line is no event.
     if (bytes.length === 0 && !partial) return;
-    this.open.set(stream, {
-      ...{ stream, time, start, end, pieces: 1, lines: 1 },
-      ...{ parts: [bytes], size: bytes.length, continued, continues: partial },
-    });
+    const [pieces, lines, size, continues] = [1, 1, bytes.length, partial];
+    const open = { stream, time, start, end, pieces, lines, parts: [bytes], size, continued, continues };
+    this.open.set(stream, open);
   }
 
   private end(open: Open<Place>): void {

@@ -244,6 +244,15 @@ describe('JSON lines', () => {
     expect(parse(true, { masking: masking(rules) })?.(line)?.line).not.toMatch(/@|4111|"token":"abc/);
   });
 
+  test('a rule that looks for the beginning or end of a text sees each key and value by itself', () => {
+    const rules = { custom: [{ name: 'pin', pattern: '^\\d{4}$' }] };
+    const run = parse({ message_field: 'm' }, { masking: masking(rules) });
+    expect(run?.('{"pin":"1234","n":5678,"m":"9999","o":12345}')).toEqual({
+      line: '[PIN]',
+      fields: '{"pin":"[PIN]","n":"[PIN]","m":"[PIN]","o":12345}',
+    });
+  });
+
   test('what a mask leaves is JSON, and holds nothing that it takes out', () => {
     const secret = /\b\d{3}-\d{2}-\d{4}\b/;
     const run = parse(true, { masking: masking({ ssn: { enabled: true } }) });
