@@ -42,7 +42,7 @@ const LIMITS = { limitPerWindow: 1200, windowMs: 300_000, blockMs: 300_000 } as 
 /** An error in the clothes of an answer. */
 export const failureAs200: Answer = failure(200, 10_000, 'Internal error');
 
-/** Version 2 of Cloudflare's audit logs: both bounds must be there, the cursor stands in `result_info.cursors.after`. */
+/** Version 2 of Cloudflare's audit logs: both bounds must be there and are exclusive ("newer than", "older than"), the cursor stands in `result_info.cursors.after`. */
 export async function startCloudflare(options: CloudflareOptions): Promise<Cloudflare<CloudflareLog>> {
   const pathname = `/client/v4/accounts/${ACCOUNT}/logs/audit`;
 
@@ -121,7 +121,7 @@ function within<E>(query: URLSearchParams, log: readonly Stored<E>[]) {
   const since = time(query.get('since'), -Infinity);
   const before = time(query.get('before'), Infinity);
   if (since === undefined || before === undefined || (direction !== 'asc' && direction !== 'desc')) return undefined;
-  const kept = log.filter((stored) => stored.time >= since && stored.time < before);
+  const kept = log.filter((stored) => stored.time > since && stored.time < before);
   return { events: sorted(kept, direction), direction } as const;
 }
 

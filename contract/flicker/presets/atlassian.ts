@@ -23,7 +23,7 @@ export const atlassian = {
   results: 'data',
   id: ['id'],
   time: { field: 'attributes.time', format: 'rfc3339' },
-  mode: { kind: 'window', chunkMs: day, lagMs: 5 * minute, overlapMs: hour },
+  mode: { kind: 'window', chunkMs: day, lagMs: 5 * minute, overlapMs: hour, exclusive: true },
   pollMs: 60 * second,
   retentionMs: 180 * day,
   expired: [{ status: 400 }],

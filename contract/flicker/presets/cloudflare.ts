@@ -11,7 +11,7 @@ const both = {
   pageSize: { default: 1000, max: 1000 },
   results: 'result',
   id: ['id'],
-  mode: { kind: 'window', chunkMs: day, lagMs: 5 * minute, overlapMs: hour },
+  mode: { kind: 'window', chunkMs: day, lagMs: 5 * minute, overlapMs: hour, exclusive: true },
   pollMs: 60 * second,
   // 18 months.
   retentionMs: 548 * day,

@@ -20,7 +20,7 @@ export const launchdarkly = {
   results: 'items',
   id: ['_id'],
   time: { field: 'date', format: 'unix_ms' },
-  mode: { kind: 'window', chunkMs: 7 * day, lagMs: minute, overlapMs: hour, rereadMs: 15 * minute },
+  mode: { kind: 'window', chunkMs: 7 * day, lagMs: minute, overlapMs: hour, rereadMs: 15 * minute, exclusive: true },
   pollMs: 60 * second,
   // The vendor names no end.
   retentionMs: 1825 * day,

@@ -21,7 +21,7 @@ export const pagerduty = {
   results: 'records',
   id: ['id'],
   time: { field: 'execution_time', format: 'rfc3339' },
-  mode: { kind: 'window', chunkMs: day, lagMs: 5 * minute, overlapMs: hour },
+  mode: { kind: 'window', chunkMs: day, lagMs: 5 * minute, overlapMs: hour, exclusive: true },
   pollMs: 60 * second,
   retentionMs: 365 * day,
   expired: [{ status: 400 }],

@@ -154,6 +154,8 @@ export interface WindowMode {
   readonly rereadMs?: number;
   /** Requests can only name whole days, say: the server sends more than was asked for, and entries outside a window are passed over. */
   readonly coarse?: true;
+  /** The vendor leaves out entries of exactly `{from}`, or does not say that it does not: requests begin a second earlier. */
+  readonly exclusive?: true;
 }
 
 export type PresetAuth =

@@ -20,7 +20,7 @@ export const terraformCloud = {
   results: 'data',
   id: ['id'],
   time: { field: 'timestamp', format: 'rfc3339' },
-  mode: { kind: 'window', chunkMs: day, lagMs: 0, overlapMs: hour },
+  mode: { kind: 'window', chunkMs: day, lagMs: 0, overlapMs: hour, exclusive: true },
   pollMs: 60 * second,
   retentionMs: 14 * day,
   rate: { waitMs: minute },

@@ -23,7 +23,7 @@ export const tines = {
   results: 'audit_logs',
   id: ['id'],
   time: { field: 'created_at', format: 'rfc3339' },
-  mode: { kind: 'window', chunkMs: 7 * day, lagMs: minute, overlapMs: hour },
+  mode: { kind: 'window', chunkMs: 7 * day, lagMs: minute, overlapMs: hour, exclusive: true },
   pollMs: 60 * second,
   // The vendor names no end.
   retentionMs: 1825 * day,

@@ -28,5 +28,6 @@ export const twilio = {
   time: { field: 'event_date', format: 'rfc3339' },
   mode: { kind: 'window', chunkMs: day, lagMs: 5 * minute, overlapMs: hour },
   pollMs: 60 * second,
-  retentionMs: 365 * day,
+  // 13 months; 30 days without a package.
+  retentionMs: 396 * day,
 } as const satisfies Preset;

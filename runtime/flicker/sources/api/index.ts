@@ -76,7 +76,8 @@ export function createApiSource(
   function tell(builder: BatchBuilder, reached: ApiPosition): void {
     const { notBefore, rate } = asker.memory();
     const text = JSON.stringify(present({ ...reached, notBefore }));
-    const essence = JSON.stringify({ ...reached, closed: 0, next: 0, again: 0, rereadAt: 0 });
+    const { watermark, floor, recent, undated, walk } = reached;
+    const essence = JSON.stringify([watermark, floor, recent, undated, walk]);
     const quiet = notBefore === undefined && essence === told.essence && clock.now() - told.at < QUIET_MS;
     if (text === told.text || quiet) return;
     told = { text, essence, at: clock.now() };
@@ -121,7 +122,8 @@ export function createApiSource(
       }
       resumeAt(opened);
     }
-    return { from: position.walk?.from, to: position.walk?.to };
+    const { from = 0, to } = position.walk ?? {};
+    return { from: mode.exclusive ? from - FILTER_MARGIN_MS : from, to };
   }
 
   async function readPage(builder: BatchBuilder, range: Range, signal: AbortSignal): Promise<OpenPage> {

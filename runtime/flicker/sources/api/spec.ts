@@ -72,6 +72,8 @@ export type Mode =
       readonly lagMs: number;
       readonly rereadMs: number;
       readonly coarse: boolean;
+      /** An entry of exactly the time that is asked for does not come. */
+      readonly exclusive: boolean;
       readonly memory: Memory;
     };
 
@@ -157,6 +159,7 @@ function presetMode(preset: Preset, config: PresetSourceConfig, values: Values):
         lagMs: config.lag_ms ?? choose(mode.lagMs, values),
         rereadMs: mode.rereadMs ?? 0,
         coarse: mode.coarse ?? false,
+        exclusive: mode.exclusive ?? false,
         memory: { overlapMs, entries: OVERLAP_ENTRIES, unit: 1000 },
       };
     }

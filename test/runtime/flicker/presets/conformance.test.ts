@@ -64,7 +64,7 @@ describe.each(cases.map((one) => [one.name, one] as const))('%s', (_, one) => {
     await b.source.start();
     b.advance(one.lagMs + one.overlapMs + 120 * MINUTE);
     const newest = b.now;
-    b.vendor.append(5);
+    for (let n = 20; n >= 0; n--) b.vendor.append(1, newest - (n * (one.overlapMs + 60 * MINUTE)) / 20);
     await b.drain();
     // Bounds are counted from the newest event, or from the end of the last window.
     const edge = one.mode === 'window' ? b.now - one.lagMs + 2 * one.cycleMs : newest;

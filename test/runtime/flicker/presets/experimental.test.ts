@@ -44,8 +44,8 @@ const cases: Readonly<Record<string, Case>> = {
       page({ data: [{ id: 'a', attributes: { time: '2026-03-01T11:01:00Z' } }], meta: {} }),
     ],
     requests: [
-      { query: { from: ms('2026-03-01T10:00:00Z'), to: ms('2026-03-01T11:55:00Z') } },
-      { query: { from: ms('2026-03-01T10:00:00Z'), to: ms('2026-03-01T11:55:00Z'), cursor: 'c1' } },
+      { query: { from: ms('2026-03-01T09:59:59Z'), to: ms('2026-03-01T11:55:00Z') } },
+      { query: { from: ms('2026-03-01T09:59:59Z'), to: ms('2026-03-01T11:55:00Z'), cursor: 'c1' } },
     ],
     ids: ['b', 'a'],
   },
@@ -58,8 +58,8 @@ const cases: Readonly<Record<string, Case>> = {
       page({ records: [{ id: 'a', execution_time: '2026-03-01T11:01:00Z' }], next_cursor: null, limit: 100 }),
     ],
     requests: [
-      { query: { since: '2026-03-01T10:00:00.000Z', until: '2026-03-01T11:55:00.000Z', limit: '100' } },
-      { query: { since: '2026-03-01T10:00:00.000Z', until: '2026-03-01T11:55:00.000Z', limit: '100', cursor: 'c1' } },
+      { query: { since: '2026-03-01T09:59:59.000Z', until: '2026-03-01T11:55:00.000Z', limit: '100' } },
+      { query: { since: '2026-03-01T09:59:59.000Z', until: '2026-03-01T11:55:00.000Z', limit: '100', cursor: 'c1' } },
     ],
     ids: ['b', 'a'],
   },
@@ -101,8 +101,8 @@ const cases: Readonly<Record<string, Case>> = {
       }),
     ],
     requests: [
-      { query: { since: '2026-03-01T10:00:00.000Z', 'page[number]': '1', 'page[size]': '1000' } },
-      { query: { since: '2026-03-01T10:00:00.000Z', 'page[number]': '2', 'page[size]': '1000' } },
+      { query: { since: '2026-03-01T09:59:59.000Z', 'page[number]': '1', 'page[size]': '1000' } },
+      { query: { since: '2026-03-01T09:59:59.000Z', 'page[number]': '2', 'page[size]': '1000' } },
     ],
     ids: ['b', 'a'],
   },
@@ -118,7 +118,7 @@ const cases: Readonly<Record<string, Case>> = {
       page({ items: [{ _id: 'a', date: Date.parse('2026-03-01T11:01:00Z') }], _links: { self: { href: '/' } } }),
     ],
     requests: [
-      { query: { after: ms('2026-03-01T10:00:00Z'), before: ms('2026-03-01T11:59:00Z'), limit: '20' } },
+      { query: { after: ms('2026-03-01T09:59:59Z'), before: ms('2026-03-01T11:59:00Z'), limit: '20' } },
       { query: { after: '1', before: '2', limit: '20' } },
     ],
     ids: ['b', 'a'],
@@ -132,8 +132,8 @@ const cases: Readonly<Record<string, Case>> = {
       page({ audit_logs: [{ id: 1, created_at: '2026-03-01T11:01:00Z' }], meta: { next_page_number: null } }),
     ],
     requests: [
-      { query: { after: '2026-03-01T10:00:00Z', before: '2026-03-01T11:59:00Z', per_page: '500' } },
-      { query: { after: '2026-03-01T10:00:00Z', before: '2026-03-01T11:59:00Z', per_page: '500', page: '2' } },
+      { query: { after: '2026-03-01T09:59:59Z', before: '2026-03-01T11:59:00Z', per_page: '500' } },
+      { query: { after: '2026-03-01T09:59:59Z', before: '2026-03-01T11:59:00Z', per_page: '500', page: '2' } },
     ],
     ids: ['2', '1'],
   },

@@ -187,6 +187,20 @@ describe('what a vendor is asked', () => {
   });
 });
 
+describe('the edges of windows', () => {
+  it.each(['slack', 'google_workspace', 'cloudflare', 'cloudflare_v1'])(
+    '%s: an event of exactly that time comes once',
+    async (name) => {
+      const b = await behind(name, { events: 0 }, { start_from: '2026-03-01T08:00:00Z', window_ms: 10 * MINUTE });
+      const edge = Date.parse('2026-03-01T08:10:00Z');
+      for (let n = 0; n < 6; n++) b.vendor.append(2, edge + n * 10 * MINUTE);
+      await b.source.restart();
+      await b.source.poll();
+      expect(sorted(b.shipped)).toEqual(sorted(b.ids()));
+    },
+  );
+});
+
 describe('the limits of what a vendor keeps', () => {
   it.each(['okta', 'github', 'google_workspace', 'cloudflare', 'onepassword', 'slack', 'auth0'])(
     '%s: "beginning" asks for nothing older, and is not refused',
