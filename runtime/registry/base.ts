@@ -118,13 +118,12 @@ function documentOf(
   state: State,
   from?: RegistryDocument,
 ): RegistryDocument {
-  const { ha: _before, ...kept } = from?.lease ?? {};
   return {
     // An empty id is one that nobody has named yet.
     clusterId: claim.clusterId ?? from?.clusterId ?? '',
     configHash: claim.configHash,
     lease: {
-      ...kept,
+      ...from?.lease,
       epoch: (from?.lease.epoch ?? 0) + 1,
       owner: claim.owner,
       host: claim.host,
@@ -132,7 +131,8 @@ function documentOf(
       state: 'held',
       ttlMs,
       renewMs,
-      ...(ha !== undefined && { ha }),
+      // Undefined removes what an owner before has said.
+      ha,
     },
     writerVersion: claim.writerVersion,
     savedAt: new Date(now).toISOString(),

@@ -1,0 +1,175 @@
+import { CreateBucketCommand, GetObjectCommand, PutBucketVersioningCommand, S3Client } from '@aws-sdk/client-s3';
+import { z } from 'zod';
+import { takeoverBounds, type FlickerConfigInput, type HaTiming } from '../../contract';
+import { startAws, type EmbeddedAws } from '../../dev/aws';
+import { startReceiver, type Receiver } from '../../dev/receiver';
+import { lines, quick, Stage, text, until, type Program } from './support';
+
+const Bucket = 'state';
+const MAX_UNSAVED = 200;
+/** Short, and still with room for a machine that is busy. */
+const ha: Omit<HaTiming, 'clock_drift'> = {
+  renew_ms: 300,
+  deadline_ms: 1500,
+  lease_ms: 2500,
+  poll_ms: 250,
+  abort_ms: 500,
+  attempt_timeout_ms: 600,
+};
+const bounds = takeoverBounds({ ...ha, clock_drift: 0.01 }, 500);
+const document = z.looseObject({
+  lease: z.looseObject({ owner: z.string(), host: z.string(), epoch: z.number(), state: z.string() }),
+  files: z.record(z.string(), z.looseObject({ offset: z.number() })).default({}),
+});
+
+let aws: EmbeddedAws;
+let s3: S3Client;
+let stage: Stage;
+let receiver: Receiver;
+let got: string[];
+let env: Record<string, string>;
+let key: string;
+let tests = 0;
+
+beforeAll(async () => {
+  aws = await startAws();
+  env = { ...aws.env, AWS_S3_FORCE_PATH_STYLE: 'true' };
+  s3 = new S3Client({ ...aws.clientConfig, forcePathStyle: true });
+  await s3.send(new CreateBucketCommand({ Bucket }));
+  await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }));
+}, 60_000);
+afterAll(async () => {
+  s3?.destroy();
+  await aws?.stop();
+});
+beforeEach(async () => {
+  stage = new Stage();
+  got = [];
+  receiver = await startReceiver((records) => void got.push(...records.map(({ line }) => line)));
+  key = `flicker/test/${++tests}-registry.json`;
+});
+afterEach(async () => {
+  await stage.dispose();
+  await receiver.stop();
+});
+
+function start(
+  node: string,
+  sources: FlickerConfigInput['log_files'],
+  more: Partial<FlickerConfigInput> = {},
+): Program {
+  const config: FlickerConfigInput = {
+    log_files: sources,
+    destination: { type: 'http', endpoint: receiver.url },
+    registry: { save_interval_ms: 100, heartbeat_interval_ms: 500, max_unsaved_events: MAX_UNSAVED },
+    ha,
+    ...more,
+  };
+  return stage.start(config, ['--track', '--registry-file', `s3://${Bucket}/${key}`, '--node-id', node], env);
+}
+
+const shared = (): FlickerConfigInput['log_files'] => [
+  { name: 'app', path: stage.path('app.log'), shared: true, ...quick },
+];
+
+async function stored(of = key) {
+  const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key: of }));
+  return document.parse(JSON.parse((await Body?.transformToString()) ?? ''));
+}
+
+async function metric(program: Program, name: string): Promise<number> {
+  const { port } = await program.event('http.listening');
+  const page = await (await fetch(`http://127.0.0.1:${String(port)}/metrics`)).text();
+  return Number(new RegExp(`^${name} (.*)$`, 'm').exec(page)?.[1]);
+}
+
+const all = (last: number) => until(`line ${last}`, () => got.includes(`line ${last}`));
+/** Milliseconds until a standby has taken over. */
+async function takeover(program: Program, since = performance.now()): Promise<number> {
+  await program.event('registry.taken_over');
+  return performance.now() - since;
+}
+const standing = (program: Program) =>
+  until('a standby', async () => (await program.probe('/readyz')).startsWith('200 standby: '));
+
+test('a standby takes over from a holder that is killed, and from one that is stopped; one that was frozen comes back as a standby', async () => {
+  stage.write('app.log', text(1, 100));
+  const first = start('a', shared());
+  await all(100);
+  const second = start('b', shared());
+  await standing(second);
+  const { owner, epoch } = (await stored()).lease;
+  expect(await second.probe('/readyz')).toMatch(`200 standby: ${owner} on `);
+  expect(await first.probe('/readyz')).toBe('200 ready');
+  expect([await metric(first, 'flicker_leader'), await metric(second, 'flicker_leader')]).toEqual([1, 0]);
+
+  // Killed with something under way.
+  stage.append('app.log', text(101, 150));
+  first.process.child.kill('SIGKILL');
+  expect(await takeover(second)).toBeLessThan(bounds.crashMs);
+  stage.append('app.log', text(151, 200));
+  await all(200);
+  expect((await stored()).lease).toMatchObject({ epoch: epoch + 1, state: 'held' });
+  expect(await metric(second, 'flicker_takeover_seconds')).toBeGreaterThan(0);
+
+  // Stopped: it gives the lease back.
+  const third = start('c', shared());
+  await standing(third);
+  const stopped = performance.now();
+  const code = second.stop();
+  expect(await takeover(third, stopped)).toBeLessThan(bounds.cleanMs + 1000); // it drains first
+  expect(await code).toBe(0);
+
+  // Frozen for longer than a lease.
+  const fourth = start('d', shared());
+  await standing(fourth);
+  third.process.child.kill('SIGSTOP');
+  await takeover(fourth);
+  const { lease } = await stored();
+  third.process.child.kill('SIGCONT');
+  await third.event('registry.expired');
+  await standing(third);
+  expect(third.process.child.exitCode).toBeNull();
+  expect(await third.probe('/livez')).toBe('200 live');
+  expect([await metric(third, 'flicker_leader'), await metric(third, 'flicker_fenced_total')]).toEqual([0, 1]);
+  expect((await stored()).lease.owner).toBe(lease.owner);
+
+  stage.append('app.log', text(201, 250));
+  await all(250);
+  // Nothing is lost, and what was repeated is within the cap of each change.
+  expect([...new Set(got)].sort()).toEqual(lines(1, 250).sort());
+  expect(got.length - 250).toBeLessThanOrEqual(3 * MAX_UNSAVED);
+}, 60_000);
+
+test('node files move into registries of their own: nothing is lost, nothing is shipped again', async () => {
+  stage.write('app.log', text(1, 50));
+  const source = [{ name: 'app', path: stage.path('app.log'), ...quick }];
+  const single = start('a', source, { ha: false });
+  await all(50);
+  expect(await single.stop()).toBe(0);
+  expect(Object.keys((await stored()).files)).toHaveLength(1);
+
+  // One node, with a source that all could ship: the holder drops what has moved.
+  stage.append('app.log', text(51, 60));
+  stage.write('shared.log', 'a shared line\n');
+  const both = [...source, { name: 'shared', path: stage.path('shared.log'), shared: true, ...quick }];
+  const first = start('a', both);
+  await all(60);
+  await until('the shared line', () => got.includes('a shared line'));
+  const own = `flicker/test/${tests}/nodes/a-registry.json`;
+  await until('the move', async () => Object.keys((await stored()).files).every((name) => name.startsWith('shared/')));
+  expect(Object.keys((await stored(own)).files)).toEqual([expect.stringMatching(/^a\//)]);
+
+  // Another node stands by for the shared source and ships its own files meanwhile.
+  stage.write('other.log', 'a line of another node\n');
+  const second = start('b', [{ name: 'app', path: stage.path('other.log'), ...quick }, ...both.slice(1)]);
+  await until('its own line', () => got.includes('a line of another node'));
+  await standing(second);
+  expect(await first.stop()).toBe(0);
+  await takeover(second);
+  stage.append('shared.log', 'another shared line\n');
+  await until('the other shared line', () => got.includes('another shared line'));
+  expect(got.sort()).toEqual(
+    [...lines(1, 60), 'a line of another node', 'a shared line', 'another shared line'].sort(),
+  );
+}, 60_000);
