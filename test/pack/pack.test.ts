@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -78,11 +78,20 @@ beforeAll(() => {
     join(app, 'entries.mts'),
     `import { registryLayout, type FlickerConfigInput } from 'holdfast/contract';
 import { normalizedTemplate } from 'holdfast/testing';
-import * as charts from 'holdfast/k8s';
+import { App } from 'cdk8s';
+import { AwsIdentity, ContainerCode, LogShipperChart } from 'holdfast/k8s';
 import { createRequire } from 'node:module';
 const config: FlickerConfigInput = { log_files: [{ path: '/var/log/*.log' }], destination: { type: 'stdout' } };
 const schema: unknown = createRequire(import.meta.url)('holdfast/schema/flicker.json');
-console.log(JSON.stringify([registryLayout('flicker', 'prod', 'a').key, typeof normalizedTemplate, typeof charts, typeof schema, config]));
+const charts = new LogShipperChart(new App(), 'audit', {
+  config: { api_sources: [{ name: 'a', endpoint: 'https://a.example.com', results_field: '', timestamp_field: 'at' }], destination: { type: 'stdout' } },
+  code: ContainerCode.image('flicker:0.1.0'),
+  identity: AwsIdentity.podIdentity(),
+  registryBucket: 'company-state',
+  region: 'eu-central-1',
+  monitoring: {},
+});
+console.log(JSON.stringify([registryLayout('flicker', 'prod', 'a').key, typeof normalizedTemplate, charts.toJson().length, typeof schema, config]));
 `,
   );
   const compilerOptions = {
@@ -129,9 +138,14 @@ test('only what is declared is installed, and nothing of cdk8s', () => {
     .flatMap(scoped);
   expect(installed).toEqual(expect.arrayContaining(['aws-cdk-lib', 'constructs', 'holdfast', 'zod']));
   expect(installed.filter((name) => /cdk8s|aws-sdk|esbuild|pino/.test(name))).toEqual([]);
+  // Who wants charts is told what is missing.
+  expect(() => inApp('node_modules/holdfast/dist/lib/k8s/index.js')).toThrow("Cannot find module 'cdk8s'");
 });
 
 test('type-checks strictly, its declarations included, and synthesizes the same from ESM and CommonJS', () => {
+  // The two optional peers, with what they bundle.
+  for (const name of ['cdk8s', 'cdk8s-plus-28'])
+    cpSync(join(root, 'node_modules', name), join(app, 'node_modules', name), { recursive: true });
   inApp('node_modules/typescript/bin/tsc', ['-p', '.']);
   const [fromEsm, fromCommonJs] = ['esm.mjs', 'commonjs.cjs'].map((file) => {
     const output = join(app, `out-${file}`);
@@ -150,7 +164,7 @@ test('type-checks strictly, its declarations included, and synthesizes the same 
   expect(JSON.parse(inApp('entries.mjs'))).toEqual([
     'flicker/prod/a-registry.json',
     'function',
-    'object',
+    9,
     'object',
     { log_files: [{ path: '/var/log/*.log' }], destination: { type: 'stdout' } },
   ]);
