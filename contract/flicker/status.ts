@@ -52,7 +52,7 @@ const source = z.object({
 const registry = z.object({
   location: z.string(),
   clusterId: z.string(),
-  /** What this instance is to the registry. `ended`: it held it, and somebody else has it now, or it is gone. */
+  /** What this instance is to the registry. `ended`: it held it, and has not got it back. */
   role: z.enum(['starting', 'holder', 'standby', 'ended']),
   /** Who holds the lease, as far as this instance knows. */
   holder: z.object({ owner: z.string(), host: z.string(), epoch: count }).optional(),
@@ -60,9 +60,8 @@ const registry = z.object({
   saves: count,
   saveFailures: count,
   conflicts: count,
-  /** Events sent and not yet saved, and the most that there may be: what a kill would repeat. */
+  /** Events sent and not yet saved: what a kill would repeat. */
   unsaved: count,
-  maxUnsaved: count,
   /** Batches spilled beside the registry that wait for their destination. */
   spilledBatches: count,
   spilledBytes: count,
@@ -76,8 +75,10 @@ export const flickerStatusSchema = z.object({
   now: time,
   live: health,
   ready: health,
-  /** Absent without `--track`. */
-  registry: registry.optional(),
+  /** Most events that may be sent and not saved, for each registry. */
+  maxUnsaved: count,
+  /** None without `--track`. With `ha` the one of the cluster comes first, then that of the node. */
+  registries: z.array(registry),
   sources: z.array(source),
 });
 

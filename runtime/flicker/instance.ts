@@ -23,6 +23,7 @@ import { findNode } from './node-id';
 import { sumOfStats, type Post, type PostEnd } from './post';
 import { reportProgress } from './progress';
 import { readState, type FlickerState } from './state';
+import { statusPages, type StatusPages } from './status/pages';
 import { checkHa, haPlace, registryStore, storedState } from './stores';
 import { aborted, ABORT_MS, within } from './waiting';
 
@@ -61,22 +62,34 @@ export async function runFlicker(options: RunOptions): Promise<number> {
   let posts: readonly Post[] = [];
   let starting = true;
   let server: HealthServer | undefined;
+  let status: StatusPages | undefined;
+  let nodeId = '';
+  const startedAt = clock.now();
+  const live = () => liveness(members, posts);
+  const ready = () => (starting ? { ok: false, detail: 'starting' } : readiness(members, posts));
   try {
     const at = ha && haPlace(registry, awsSettings.endpoint);
     if (!once && !dryRun) {
+      status = statusPages(() => {
+        const { version } = options;
+        const maxUnsaved = config.registry.max_unsaved_events;
+        return { version, node: nodeId, startedAt, live: live(), ready: ready(), maxUnsaved, members, metrics, posts };
+      }, clock);
       server = await serveHealth(flickerPort, settings, {
-        live: () => liveness(members, posts),
-        ready: () => (starting ? { ok: false, detail: 'starting' } : readiness(members, posts)),
+        live,
+        ready,
         metrics: async () => {
           showPosts(metrics, posts);
           return { contentType: served.contentType, text: await served.text() };
         },
+        pages: status.pages,
       });
       log.info(coreEvents.listening, 'listening', { port: server.port });
     }
     const node = await findNode(settings.nodeId, options.env);
+    nodeId = node.id;
     const { clusterId } = settings;
-    const crew = { config, registry, clusterId, nodeId: node.id, aws, clock, log, metrics, once, dryRun };
+    const crew = { config, registry, clusterId, nodeId, aws, clock, log, metrics, once, dryRun };
     members = await assemble({ ...crew, oneOfSeveral: ha !== false });
     const started = () => {
       log.info(flickerEvents.started, 'flicker started', {
@@ -103,6 +116,7 @@ export async function runFlicker(options: RunOptions): Promise<number> {
     throw error;
   } finally {
     await within(dismiss(members, log), ABORT_MS, () => {});
+    status?.stop();
     await server?.close();
     stop.dispose();
   }

@@ -36,6 +36,7 @@ export interface PostsContext {
 export function singlePost(context: PostsContext): Post {
   return new Post({
     ...context,
+    location: context.store.location,
     standsBy: false,
     renewMs: () => context.config.registry.heartbeat_interval_ms,
     win: ({ signal }) => openRegistry({ ...claimOf(context), ...placeOf(context), signal }),
@@ -55,13 +56,14 @@ export function haPosts(context: PostsContext, ha: HaTiming, at: S3Location, aws
   const common = members.filter(({ scope }) => scope === 'cluster');
   const sources: NodeSources = new Map(own.map(({ name, kind }) => [name, kind]));
   const posts: Post[] = [];
+  const layout = nodeRegistryLayout(layoutOfKey(at.key), node.id);
   const nodePost = new Post({
     ...context,
+    location: `s3://${at.bucket}/${layout.key}`,
     members: own,
     standsBy: true,
     renewMs: (registry) => (registry.hasDeadline ? ha.renew_ms : config.registry.heartbeat_interval_ms),
     win: async ({ again, mine, onWatch, signal }) => {
-      const layout = nodeRegistryLayout(layoutOfKey(at.key), node.id);
       const store = await createS3Store({ client: await aws.s3(), bucket: at.bucket, layout });
       const claim = claimOf(context);
       const place = { ...placeOf(context), store, signal };
@@ -75,6 +77,7 @@ export function haPosts(context: PostsContext, ha: HaTiming, at: S3Location, aws
     posts.push(
       new Post({
         ...context,
+        location: context.store.location,
         members: common,
         standsBy: true,
         renewMs: () => ha.renew_ms,

@@ -28,6 +28,8 @@ export interface Attempt {
 }
 
 export interface PostOptions {
+  /** Where the registry is, for people. */
+  readonly location: string;
   /** Sources that run while the lease is held. */
   readonly members: readonly Member[];
   readonly win: (attempt: Attempt) => Promise<Registry>;
@@ -79,6 +81,15 @@ export class Post {
     this.#options = options;
     this.placed = new Promise((resolve) => (this.#place = resolve));
     this.held = new Promise((resolve) => (this.#hold = resolve));
+  }
+
+  get location(): string {
+    return this.#options.location;
+  }
+
+  /** The sources that run while the lease is held. */
+  get members(): readonly Member[] {
+    return this.#options.members;
   }
 
   /** The positions as they are now, while the lease is held. */

@@ -63,7 +63,7 @@ test('shows the sources, the lease and the last save, and loads nothing but itse
   expect(okta).toMatch(/okta[\s\S]*read up to[\s\S]*Running[\s\S]*4\.2[\s\S]*128,411/);
   expect(github).toMatch(/github[\s\S]*→ http https:\/\/siem\.example\.com, paused[\s\S]*answered 503[\s\S]*Paused/);
   expect(app).toMatch(/app[\s\S]*12 log files[\s\S]*3\.4 MiB/);
-  expect((await texts('#registry'))[0]).toMatch(/s3:\/\/logs-state[\s\S]*ip-10-0-3-17[\s\S]*42[\s\S]*\d s ago/);
+  expect((await texts('#registries'))[0]).toMatch(/s3:\/\/logs-state[\s\S]*ip-10-0-3-17[\s\S]*42[\s\S]*\d s ago/);
   expect(new Set(requests)).toEqual(new Set(['/', '/status.json']));
   expect(complaints).toEqual([]);
 });
@@ -85,7 +85,8 @@ test('refreshes itself, and says so when nobody answers any more', async () => {
 
 test('names of sources and answers of destinations are text, never markup', async () => {
   const [first] = status.sources;
-  if (!first || !status.registry) throw new Error('nothing to show');
+  const [registry] = status.registries;
+  if (!first || !registry) throw new Error('nothing to show');
   const destination = {
     name: MARKUP,
     label: MARKUP,
@@ -100,12 +101,9 @@ test('names of sources and answers of destinations are text, never markup', asyn
     version: MARKUP,
     node: MARKUP,
     ready: { ok: false, detail: MARKUP },
-    registry: {
-      ...status.registry,
-      location: MARKUP,
-      clusterId: MARKUP,
-      holder: { owner: MARKUP, host: MARKUP, epoch: 1 },
-    },
+    registries: [
+      { ...registry, location: MARKUP, clusterId: MARKUP, holder: { owner: MARKUP, host: MARKUP, epoch: 1 } },
+    ],
     sources: [{ ...first, name: MARKUP, problem: MARKUP, readUpTo: MARKUP, destinations: [destination] }],
   };
   await open();
@@ -138,14 +136,21 @@ test('dark and light follow the system', async () => {
 });
 
 test('a standby says that it stands by, and without a registry that positions are not kept', async () => {
-  if (!status.registry) throw new Error('no registry');
-  status = { ...status, registry: { ...status.registry, role: 'standby' } };
+  const [registry] = status.registries;
+  if (!registry) throw new Error('no registry');
+  status = {
+    ...status,
+    registries: [
+      { ...registry, role: 'standby' },
+      { ...registry, location: 's3://b/nodes/n-registry.json' },
+    ],
+  };
   await open();
   await page.getByText('Standby', { exact: true }).waitFor();
-  status = { ...status };
-  delete status.registry;
+  expect(await page.locator('.facts').count()).toBe(2);
+  status = { ...status, registries: [] };
   await page.getByText('Positions are not kept', { exact: true }).waitFor();
-  expect(await page.locator('#registry').isVisible()).toBe(false);
+  expect(await page.locator('.facts').count()).toBe(0);
 });
 
 // Writes the picture of the docs: HOLDFAST_SCREENSHOT=1 npm run test:browser
@@ -173,20 +178,22 @@ function healthy(now: Date): FlickerStatus {
     now: now.toISOString(),
     live: { ok: true, detail: 'live' },
     ready: { ok: true, detail: 'ready' },
-    registry: {
-      location: 's3://logs-state/flicker/prod/audit-registry.json',
-      clusterId: 'prod/audit',
-      role: 'holder',
-      holder: { owner: '6f1c2f0e-6a57-4d0b-9a0e-2f6b6c1f7a11', host: 'ip-10-0-3-17.ec2.internal', epoch: 42 },
-      lastSavedAt: ago(3),
-      saves: 18_204,
-      saveFailures: 2,
-      conflicts: 0,
-      unsaved: 214,
-      maxUnsaved: 100_000,
-      spilledBatches: 0,
-      spilledBytes: 0,
-    },
+    maxUnsaved: 100_000,
+    registries: [
+      {
+        location: 's3://logs-state/flicker/prod/audit-registry.json',
+        clusterId: 'prod/audit',
+        role: 'holder',
+        holder: { owner: '6f1c2f0e-6a57-4d0b-9a0e-2f6b6c1f7a11', host: 'ip-10-0-3-17.ec2.internal', epoch: 42 },
+        lastSavedAt: ago(3),
+        saves: 18_204,
+        saveFailures: 2,
+        conflicts: 0,
+        unsaved: 214,
+        spilledBatches: 0,
+        spilledBytes: 0,
+      },
+    ],
     sources: [
       {
         ...counts,

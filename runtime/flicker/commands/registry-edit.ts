@@ -81,10 +81,8 @@ export function report(
 /** What the edit does to whoever holds the registry. */
 export function holderText({ lease }: RegistryDocument): string {
   if (lease.state !== 'held') return 'Nobody holds the registry: the next instance starts with what is written.';
-  const held = `${printable(lease.owner)} on ${printable(lease.host)} holds the registry and is fenced by the edit`;
-  return lease.ha === true
-    ? `${held}. With ha it takes the registry over again, with what is written.`
-    : `${held}: it stops all work at its next save, and must be restarted.`;
+  const holder = `${printable(lease.owner)} on ${printable(lease.host)}`;
+  return `${holder} holds the registry: the edit fences it, and it takes the registry over again with what is written.`;
 }
 
 const AGO = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;

@@ -83,7 +83,7 @@ function sum(of) {
 }
 
 function showHead(now) {
-  const [text, look] = status.registry ? roles[status.registry.role] : ['Positions are not kept', 'warn'];
+  const [text, look] = status.registries.length > 0 ? roles[status.registries[0].role] : ['Positions are not kept', 'warn'];
   byId('role').textContent = text;
   byId('role').className = 'pill ' + look;
   byId('ready').textContent = status.ready.ok ? 'Ready' : 'Not ready';
@@ -97,32 +97,36 @@ function showTiles() {
   const wide = tile('Events per second', rate(sum((s) => s.eventsPerSecond)), 'over the last minute');
   wide.className += ' wide';
   wide.append(spark());
-  const { registry } = status;
+  const { registries } = status;
+  const all = (of) => registries.reduce((total, registry) => total + of(registry), 0);
+  const spilled = all((registry) => registry.spilledBatches);
   const dead = sum((s) => s.deadLettered);
   const missed = sum((s) => s.bytesMissed);
   byId('tiles').replaceChildren(
     wide,
     tile('Delivered', count(sum((s) => s.delivered)), 'events since the start'),
     tile('Waiting in files', bytes(sum((s) => s.lagBytes)), missed > 0 ? bytes(missed) + ' were missed' : 'not delivered yet', missed > 0),
-    tile('Not saved yet', registry ? count(registry.unsaved) : '–', registry ? 'of at most ' + count(registry.maxUnsaved) : 'positions are not kept'),
-    tile('Retries', count(sum((s) => s.retries)), registry && registry.spilledBatches > 0 ? count(registry.spilledBatches) + ' batches spilled, ' + bytes(registry.spilledBytes) : 'attempts that failed'),
+    tile('Not saved yet', registries.length > 0 ? count(all((registry) => registry.unsaved)) : '–', registries.length > 0 ? 'of at most ' + count(status.maxUnsaved * registries.length) : 'positions are not kept'),
+    tile('Retries', count(sum((s) => s.retries)), spilled > 0 ? count(spilled) + ' batches spilled, ' + bytes(all((registry) => registry.spilledBytes)) : 'attempts that failed'),
     tile('Dead letters', count(dead), dead > 0 ? 'refused, and kept' : 'nothing was refused', dead > 0),
   );
 }
 
-function showRegistry(now) {
-  const { registry } = status;
-  byId('registry-title').hidden = byId('registry').hidden = !registry;
-  if (!registry) return;
-  const holder = registry.holder;
-  const mine = registry.role === 'holder' ? 'this instance' : '';
-  byId('registry').replaceChildren(
-    fact('Location', registry.location, registry.clusterId && 'cluster ' + registry.clusterId),
-    fact('Lease', holder ? holder.host : 'nobody that is known', holder && [mine, holder.owner.slice(0, 8)].filter(Boolean).join(', ')),
-    fact('Epoch', holder ? String(holder.epoch) : '–'),
-    fact('Last save', registry.lastSavedAt ? ago(registry.lastSavedAt, now) : 'not yet',
-      count(registry.saves) + ' saves, ' + count(registry.saveFailures) + ' failed, ' + count(registry.conflicts) + ' conflicts'),
-  );
+function showRegistries(now) {
+  byId('registry-title').hidden = status.registries.length === 0;
+  byId('registries').replaceChildren(...status.registries.map((registry) => {
+    const holder = registry.holder;
+    const mine = registry.role === 'holder' ? 'this instance' : '';
+    const card = make('dl', 'card facts');
+    card.append(
+      fact('Location', registry.location, registry.clusterId && 'cluster ' + registry.clusterId),
+      fact('Lease', holder ? holder.host : 'nobody that is known', holder && [mine, holder.owner.slice(0, 8)].filter(Boolean).join(', ')),
+      fact('Epoch', holder ? String(holder.epoch) : '–'),
+      fact('Last save', registry.lastSavedAt ? ago(registry.lastSavedAt, now) : '–',
+        count(registry.saves) + ' saves, ' + count(registry.saveFailures) + ' failed, ' + count(registry.conflicts) + ' conflicts'),
+    );
+    return card;
+  }));
 }
 
 function cell(label, value, sub, alarming) {
@@ -175,7 +179,7 @@ function show() {
   const now = Date.parse(status.now) + Date.now() - answeredAt;
   showHead(now);
   showTiles();
-  showRegistry(now);
+  showRegistries(now);
   showSources(now);
   byId('footer').replaceChildren(
     make('span', '', 'flicker ' + status.version), make('span', '', 'node ' + status.node),

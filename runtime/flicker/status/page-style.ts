@@ -46,6 +46,7 @@ h2 { font-size: 13px; font-weight: 600; color: var(--soft); margin: 28px 0 10px;
 .line { fill: none; stroke: var(--accent); stroke-width: 2; stroke-linejoin: round; vector-effect: non-scaling-stroke; }
 .area { fill: var(--accent-soft); }
 .facts { display: grid; grid-template-columns: 4fr 2.6fr .8fr 2.8fr; gap: 14px 24px; padding: 16px; }
+.facts + .facts { margin-top: 10px; }
 .facts dt { color: var(--soft); font-size: 13px; }
 .facts dd { overflow-wrap: anywhere; }
 table { width: 100%; border-collapse: separate; border-spacing: 0; }

@@ -28,7 +28,7 @@ const text = `<!doctype html>
 <div id="content" hidden>
 <dl id="tiles" class="tiles"></dl>
 <h2 id="registry-title">Registry</h2>
-<dl id="registry" class="card facts"></dl>
+<div id="registries"></div>
 <h2>Sources</h2>
 <table class="card">
 <thead><tr><th>Source</th><th>State</th>${columns.map((name) => `<th class="number">${name}</th>`).join('')}</tr></thead>

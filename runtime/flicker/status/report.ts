@@ -10,23 +10,24 @@ const roles = {
 
 /** A status for a terminal. */
 export function statusText(status: FlickerStatus): string {
-  const { registry, sources } = status;
+  const { registries, sources, maxUnsaved } = status;
   const now = Date.parse(status.now);
-  const role = registry ? roles[registry.role] : 'positions are not kept';
+  const [first] = registries;
+  const role = first ? roles[first.role] : 'positions are not kept';
   const lines = [
     `flicker ${status.version}, ${role}, ${status.live.ok ? 'live' : 'NOT LIVE'}, ${status.ready.ok ? 'ready' : 'not ready'}`,
     ...(status.live.ok ? [] : [status.live.detail]),
     ...(status.ready.ok ? [] : [status.ready.detail]),
     `node      ${status.node}, started ${agoText(Date.parse(status.startedAt), now)}`,
   ];
-  if (registry) {
+  for (const registry of registries) {
     const { holder, clusterId, lastSavedAt } = registry;
     const saved = lastSavedAt === undefined ? 'not saved yet' : `saved ${agoText(Date.parse(lastSavedAt), now)}`;
     lines.push(
       `registry  ${registry.location}${clusterId ? `, cluster ${clusterId}` : ''}`,
       `lease     ${holder ? `${holder.owner} on ${holder.host}, epoch ${holder.epoch}` : 'holder not known'}`,
       `saves     ${saved}; ${registry.saves} saves, ${registry.saveFailures} failed, ${registry.conflicts} conflicts; ` +
-        `${registry.unsaved} of at most ${registry.maxUnsaved} events not saved`,
+        `${registry.unsaved} of at most ${maxUnsaved} events not saved`,
     );
     if (registry.spilledBatches > 0) {
       lines.push(`spilled   ${registry.spilledBatches} batches, ${bytesText(registry.spilledBytes)}`);

@@ -14,14 +14,11 @@ export interface StatusInputs {
   readonly startedAt: number;
   readonly live: Health;
   readonly ready: Health;
+  readonly maxUnsaved: number;
   readonly members: readonly StatusMember[];
-  /** Whether the members run here now. */
-  readonly working: boolean;
   readonly metrics: FlickerMetrics;
-  /** Undefined while there is none. */
-  readonly state: FlickerState | undefined;
-  /** Undefined without `--track`. */
-  readonly registry: RegistryInputs | undefined;
+  /** None without `--track`: then all members run. */
+  readonly posts: readonly StatusPost[];
 }
 
 /** A source, as far as its status needs it. */
@@ -31,12 +28,17 @@ export interface StatusMember {
   readonly status: Pick<WorkerStatus, 'problem' | 'stopped' | 'destinations'>;
 }
 
-export interface RegistryInputs extends Pick<
-  RegistryStatus,
-  'location' | 'clusterId' | 'role' | 'holder' | 'maxUnsaved'
-> {
-  /** Undefined while the registry is not held. */
-  readonly stats: SaverStats | undefined;
+/** A registry, and what this instance is to it. */
+export interface StatusPost {
+  readonly location: string;
+  readonly role: RegistryStatus['role'];
+  readonly holder: RegistryStatus['holder'];
+  readonly clusterId: string | undefined;
+  readonly stats: SaverStats;
+  /** While it is held. */
+  readonly state: FlickerState | undefined;
+  /** The sources that run while it is held. */
+  readonly members: readonly StatusMember[];
 }
 
 /** How an instance stands. @param perSecond events a second of a source, of which so many were delivered */
@@ -45,8 +47,7 @@ export function statusOf(
   now: number,
   perSecond: (source: string, delivered: number) => number,
 ): FlickerStatus {
-  const { version, node, startedAt, live, ready, registry, state, members } = inputs;
-  const summaries = new Map((state ? summarize(state) : []).map((summary) => [summary.name, summary]));
+  const { version, node, startedAt, live, ready, maxUnsaved, posts, members } = inputs;
   return {
     version,
     node,
@@ -54,14 +55,21 @@ export function statusOf(
     now: iso(now),
     live,
     ready,
-    ...(registry && { registry: registryStatus(registry, state) }),
-    sources: members.map((member) => sourceStatus(member, inputs, summaries.get(member.name), perSecond)),
+    maxUnsaved,
+    registries: posts.map(registryStatus),
+    sources: members.map((member) => {
+      const post = posts.find((one) => one.members.includes(member));
+      const summary = post?.state && summarize(post.state).find(({ name }) => name === member.name);
+      const working = posts.length === 0 || post?.role === 'holder';
+      return sourceStatus(member, working, inputs.metrics, summary, perSecond);
+    }),
   };
 }
 
 function sourceStatus(
   { name, kind, status }: StatusMember,
-  { metrics, working }: StatusInputs,
+  working: boolean,
+  metrics: FlickerMetrics,
   summary: SourceSummary | undefined,
   perSecond: (source: string, delivered: number) => number,
 ): SourceStatus {
@@ -110,15 +118,18 @@ function stateOf(
   return { state: 'running', problem: destinations.find((one) => one.problem)?.problem ?? '' };
 }
 
-function registryStatus({ stats, ...given }: RegistryInputs, state: FlickerState | undefined): RegistryStatus {
+function registryStatus({ location, role, holder, clusterId, stats, state }: StatusPost): RegistryStatus {
   const spill = state?.spill ?? [];
   return {
-    ...given,
-    ...(stats?.lastSavedAt !== undefined && { lastSavedAt: iso(stats.lastSavedAt) }),
-    saves: stats?.saves ?? 0,
-    saveFailures: stats?.failures ?? 0,
-    conflicts: stats?.conflicts ?? 0,
-    unsaved: stats?.unsavedEvents ?? 0,
+    location,
+    clusterId: clusterId ?? '',
+    role,
+    ...(holder && { holder: { owner: holder.owner, host: holder.host, epoch: holder.epoch } }),
+    ...(stats.lastSavedAt !== undefined && { lastSavedAt: iso(stats.lastSavedAt) }),
+    saves: stats.saves,
+    saveFailures: stats.failures,
+    conflicts: stats.conflicts,
+    unsaved: stats.unsavedEvents,
     spilledBatches: spill.length,
     spilledBytes: spill.reduce((sum, { bytes }) => sum + bytes, 0),
   };
