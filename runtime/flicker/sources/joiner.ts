@@ -38,7 +38,20 @@ type Open<Place> = { -readonly [Key in keyof Unfinished<Place>]: Unfinished<Plac
   lines: number;
 };
 
+/** A line of which parts are missing waits this long for the next. */
+const PART_TIMEOUT_MS = 5000;
 const NEWLINE = Buffer.from('\n');
+
+/** How long an event that is not complete waits for more. */
+export const patience = (grouping: Grouping | undefined): number => grouping?.timeoutMs ?? PART_TIMEOUT_MS;
+
+/** A line with marks where it was cut. */
+export function marked(
+  line: string,
+  { continued, continues }: Pick<Joined<unknown>, 'continued' | 'continues'>,
+): string {
+  return `${continued ? longLines.continued : ''}${line}${continues ? longLines.continues : ''}`;
+}
 
 /**
  * Makes events of the pieces of several streams: joins parts to lines, and lines to what a grouping says is one event. An

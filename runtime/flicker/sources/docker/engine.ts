@@ -6,8 +6,8 @@ import { SourceError } from '../../source';
 
 /** Connections to the daemon: one for a log that is being read, one to look at containers meanwhile. */
 const CONNECTIONS = 2;
-/** How long the daemon may take to answer, and between two parts of an answer. */
-const TIMEOUT_MS = 30_000;
+/** How long the daemon may take to answer, and between two parts of an answer: it may have to look through a large log. */
+const TIMEOUT_MS = 240_000;
 
 const containerList = z.array(
   z.object({

@@ -1,4 +1,5 @@
 import { dockerSourceName, flickerEvents, type DockerSourceConfig } from '../../../../contract/flicker';
+import type { BatchBuilder } from '../../batch';
 import { createGrouping, createTransform, observeLines } from '../../filters';
 import { SourceError, type Source, type SourceContext } from '../../source';
 import type { ContainerEntry } from '../../state';
@@ -120,6 +121,15 @@ export function createDockerSource(
     return opened;
   }
 
+  function account(current: ContainerLog, builder: BatchBuilder): void {
+    const { read, filtered, changed, entry } = current.take();
+    if (read > 0) metrics.eventsRead.inc(labels, read);
+    if (filtered > 0) metrics.eventsFiltered.inc(labels, filtered);
+    if (!changed) return;
+    entries.set(current.container.id, entry);
+    builder.advance({ docker: { [keyOf(current.container.id)]: entry } });
+  }
+
   return {
     name,
     kind: 'docker',
@@ -161,13 +171,12 @@ export function createDockerSource(
         }
         const current = open;
         const { container } = current;
-        const turn = await attempt(container.names[0] ?? container.id, () => current.read(builder));
-        const { read, filtered, changed, entry } = current.take();
-        if (read > 0) metrics.eventsRead.inc(labels, read);
-        if (filtered > 0) metrics.eventsFiltered.inc(labels, filtered);
-        if (changed) {
-          entries.set(container.id, entry);
-          builder.advance({ docker: { [keyOf(container.id)]: entry } });
+        let turn: 'refused' | 'end' | undefined;
+        try {
+          turn = await attempt(container.names[0] ?? container.id, () => current.read(builder));
+        } finally {
+          // Also when it is told to stop: what was added is sent.
+          account(current, builder);
         }
         if (turn === 'refused') return 'more';
         open = undefined;

@@ -1,9 +1,8 @@
-import { longLines } from '../../../../contract/flicker';
 import type { BatchBuilder } from '../../batch';
 import type { Grouping, Transform } from '../../filters';
 import { SourceError, type SourceContext } from '../../source';
 import type { ContainerEntry } from '../../state';
-import { Joiner, type Joined } from '../joiner';
+import { Joiner, marked, patience, type Joined } from '../joiner';
 import type { Container, Engine } from './engine';
 import { multiplexed, terminal, type Decoder, type LogEntry } from './frames';
 import { createPlaces, isShipped, later, type Place, type StreamPoints } from './place';
@@ -11,8 +10,6 @@ import { nanoseconds, normalTime, sinceOf } from './time';
 
 /** The streams of a container have a time each: entries may be logged this much out of order, in seconds. */
 const SLACK_S = 1;
-/** A line of which parts are missing waits this long for the next. */
-const PART_TIMEOUT_MS = 5000;
 
 export interface Reading {
   readonly container: Container;
@@ -80,8 +77,7 @@ export class ContainerLog {
       if (done) break;
       this.entries = this.decode(value);
     }
-    const { grouping } = this.reading.shaping;
-    const old = this.askedAt - (grouping?.timeoutMs ?? PART_TIMEOUT_MS);
+    const old = this.askedAt - patience(this.reading.shaping.grouping);
     this.joiner.flush(({ end }) => Date.parse(end.ts) <= old);
     if (!this.ship(builder)) return 'refused';
     if (!this.joiner.waits) this.onRead();
@@ -139,9 +135,12 @@ export class ContainerLog {
       const kept = transform ? transform(event.text) : { line: event.text };
       if (!kept) this.count.filtered++;
       else {
-        const { continued, continues, stream } = event;
-        const line = `${continued ? longLines.continued : ''}${kept.line}${continues ? longLines.continues : ''}`;
-        const attributes = { 'container.name': this.name, 'container.id': this.container.id, 'log.iostream': stream };
+        const line = marked(kept.line, event);
+        const attributes = {
+          'container.name': this.name,
+          'container.id': this.container.id,
+          'log.iostream': event.stream,
+        };
         const extra = { time: kept.time ?? event.time, attributes, fields: kept.fields };
         const id = this.reading.context.includeId ? this.idOf(event) : undefined;
         if (!builder.addText(`docker://${this.name}`, line, id, extra)) return false;

@@ -3,7 +3,7 @@ import { longLines } from '../../../../contract/flicker';
 import { extraMembers, type BatchBuilder, type RecordFrame } from '../../batch';
 import type { Grouping, Transform } from '../../filters';
 import type { FileEntry } from '../../state';
-import { Joiner, type Unfinished } from '../joiner';
+import { Joiner, marked, type Unfinished } from '../joiner';
 import { criHeader } from './cri';
 import { characterBoundary, type Chunk, type LinesAdded } from './lines';
 
@@ -70,8 +70,7 @@ export function addEvents(
       const kept = transform ? transform(event.text) : { line: event.text };
       if (!kept) filtered++;
       else {
-        const { continued, continues } = event;
-        const line = `${continued ? longLines.continued : ''}${kept.line}${continues ? longLines.continues : ''}`;
+        const line = marked(kept.line, event);
         const members = `${extraMembers({ time: kept.time ?? event.time })}${attributes(event.stream)}${extraMembers({ fields: kept.fields })}`;
         if (!builder.addTextLine(file.frame, line, event.start, event.pieces - 1, members)) return false;
       }

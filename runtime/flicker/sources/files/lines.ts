@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { longLines } from '../../../../contract/flicker';
 import { extraMembers, type BatchBuilder, type RecordFrame } from '../../batch';
 import type { Transform } from '../../filters';
+import { marked } from '../joiner';
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
@@ -60,8 +61,8 @@ export function addLines(
         const kept = transform ? transform(text) : { line: text };
         if (!kept) filtered++;
         else {
-          const marked = `${continued ? longLines.continued : ''}${kept.line}${tooLong ? longLines.continues : ''}`;
-          if (!builder.addTextLine(frame, marked, base + at, 0, extraMembers(kept))) return result(true);
+          const line = marked(kept.line, { continued, continues: tooLong });
+          if (!builder.addTextLine(frame, line, base + at, 0, extraMembers(kept))) return result(true);
         }
       }
       read++;

@@ -3,6 +3,7 @@ import { longLines } from '../../../../contract/flicker';
 import type { BatchBuilder } from '../../batch';
 import type { Transform } from '../../filters';
 import type { SourceContext } from '../../source';
+import { patience } from '../joiner';
 import { criAttributes } from './cri';
 import { addEvents, type EventsAdded, type Format, type EndsHere } from './events';
 import { beginsWith, FINGERPRINT_BYTES, idHashOf, markOf, MARKER_BYTES, readAt, readMarker } from './fingerprint';
@@ -15,8 +16,6 @@ const CHUNK_BYTES = 256 * 1024;
 const LARGEST_CHUNK = longLines.bytes + MARKER_BYTES + 4096;
 /** Room for the longest event, the headers of its lines, and lines of other streams between them. */
 const LARGEST_EVENT_CHUNK = 2 * longLines.bytes;
-/** A line of which parts are missing waits this long for the next. */
-const PART_TIMEOUT_MS = 5000;
 
 export interface Turn {
   /**
@@ -125,7 +124,7 @@ export class Reader {
 
   /** Ends events at the end of a file to which nothing was added for long enough. */
   private timeOut(tail: Tail, { base, end }: Chunk, { grouping }: Format): EndsHere {
-    const timeout = grouping?.timeoutMs ?? PART_TIMEOUT_MS;
+    const timeout = patience(grouping);
     const now = this.context.clock.monotonic();
     const before = this.waiting.get(tail) ?? [];
     const waiting: Waiting[] = [];

@@ -1,3 +1,4 @@
+import { upgradeV1 } from '../../../../../runtime/flicker/state';
 import { Harness, START } from './harness';
 
 const open: Harness[] = [];
@@ -177,8 +178,8 @@ test('takes over positions of the original', async () => {
   at.pass(1000);
   web.write('stdout', 'not shipped\n');
   at.pass(1000);
-  at.state.legacy = { files: {}, api_sources: {}, containers: { web: { last_timestamp: '2023-11-14T22:13:20Z' } } };
-  await at.start();
+  const containers = { web: { last_timestamp: '2023-11-14T22:13:20Z' } };
+  await at.start(upgradeV1({ version: 1, files: {}, containers, api_sources: {} }));
   expect(await at.lines()).toEqual(['not shipped']);
 });
 
@@ -204,6 +205,27 @@ test('keeps the position of a container that is gone for a while, and of other n
   await at.start();
   await at.poll();
   expect(at.state.docker).toEqual({});
+});
+
+test('two sources that follow one container keep a position each', async () => {
+  const at = await harness();
+  const web = at.docker.run({ name: 'web' });
+  web.write('stdout', 'a\n');
+  const other = { source: 'other', name: 'web', ts: '', streams: {}, seenAt: '' };
+  at.state.docker = { [`node/${web.id}`]: other };
+  expect(await at.lines()).toEqual(['a']);
+  expect(at.state.docker[`node/${web.id}`]).toEqual(other);
+  await at.start();
+  expect(await at.lines()).toEqual([]);
+});
+
+test('what came of an answer that ends too soon is sent with its position', async () => {
+  const at = await harness();
+  const web = at.docker.run({ name: 'web' });
+  web.write('stdout', 'a\nb\n');
+  at.docker.cutLogsAfter(50);
+  await expect(at.problem()).resolves.not.toBe('');
+  expect(Object.values(at.state.docker ?? {})).toMatchObject([{ streams: { stdout: { sameTsCount: 1 } } }]);
 });
 
 test('joins lines, parses JSON, filters and masks', async () => {

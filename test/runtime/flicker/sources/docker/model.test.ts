@@ -88,7 +88,7 @@ test.each([{ tty: false }, { tty: true }, { tty: false, multiline: grouped }])(
           }
         },
       ),
-      { numRuns: 20 },
+      { numRuns: 12 },
     );
   },
 );

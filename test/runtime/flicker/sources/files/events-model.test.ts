@@ -140,6 +140,6 @@ test.each([
         await at.end();
       }
     }),
-    { numRuns: 25 },
+    { numRuns: 12 },
   );
 });
