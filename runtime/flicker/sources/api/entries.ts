@@ -137,7 +137,8 @@ export class Sieve {
     const { floor, walk } = this.position;
     const { mode } = this.spec;
     if (mode.kind === 'cursor') return mode.earlierMs > 0 && time !== undefined && time < (floor ?? 0);
-    if (mode.kind === 'window') return false;
+    // Requests may begin a little before the start, and many APIs count in seconds.
+    if (mode.kind === 'window') return time !== undefined && floor !== null && time < floor - (floor % 1000);
     return time !== undefined && floor !== null && time < floor && !walk?.tail;
   }
 
@@ -173,9 +174,9 @@ export function restarted(spec: ApiSpec, { walk, ...position }: ApiPosition): Ap
   return present({ ...position, watermark: newest, floor, recent, undated });
 }
 
-/** What to remember. Windows are remembered until they are not read again any more, whatever the newest entry's time. */
+/** What to remember: whatever the newest entry's time, where that says nothing of what may come again. */
 function memoryOf({ mode }: ApiSpec): Memory {
-  return mode.kind === 'window' ? { ...mode.memory, overlapMs: Number.POSITIVE_INFINITY } : mode.memory;
+  return mode.kind === 'watermark' ? mode.memory : { ...mode.memory, overlapMs: Number.POSITIVE_INFINITY };
 }
 
 function isOutside(time: number, { from, to }: Range): boolean {

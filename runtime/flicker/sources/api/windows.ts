@@ -26,13 +26,13 @@ export function openWindow(
   poll: Poll,
 ): ApiPosition | undefined {
   const { chunkMs } = mode;
-  const { next } = position;
   const limit = wholeSeconds(poll.now - mode.lagMs);
   const oldest = spec.retentionMs === undefined ? 0 : poll.now - spec.retentionMs + EDGE_MS;
   const closed = position.closed ?? position.floor ?? oldest;
-  const due = next === undefined ? rereadFrom(mode, position, closed, poll.now) : undefined;
-  const begin = due === undefined ? position : { ...position, next: due, again: undefined, rereadAt: poll.now };
-  const open = (base: ApiPosition, start: number, end: number): ApiPosition | undefined => {
+  // Once in a poll: what is read in it is not read again in it.
+  const due = poll.first && position.next === undefined ? rereadFrom(mode, position, closed, poll.now) : undefined;
+  const base = due === undefined ? position : { ...position, next: due, again: undefined, rereadAt: poll.now };
+  const open = (start: number, end: number): ApiPosition | undefined => {
     const from = wholeSeconds(Math.max(start, oldest));
     const to = Math.min(from + chunkMs, end);
     if (to <= from) return undefined;
@@ -41,10 +41,9 @@ export function openWindow(
     const again = late < to ? Math.min(base.again ?? late, late) : base.again;
     return present({ ...base, closed, again, walk: { of: spec.of, newest: null, from, to } });
   };
-  if (due !== undefined && closed < limit && limit - due <= chunkMs) return open(begin, due, limit);
-  if (closed < limit && (poll.first || next === undefined)) return open(position, closed, limit);
-  if (next !== undefined) return open(position, next, closed);
-  return due === undefined ? undefined : open(begin, due, closed);
+  if (due !== undefined && closed < limit && limit - due <= chunkMs) return open(due, limit);
+  if (closed < limit && (poll.first || base.next === undefined)) return open(closed, limit);
+  return base.next === undefined ? undefined : open(base.next, closed);
 }
 
 /** Where to begin when windows are to be read again: undefined when that is not due, or would find nothing. */
