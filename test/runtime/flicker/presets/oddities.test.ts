@@ -145,9 +145,14 @@ describe('what a vendor is asked', () => {
     expect(first).toEqual(['limit', 'start_time']);
     expect(rest.length).toBeGreaterThan(3);
     expect(rest.every((names) => names.join() === 'cursor')).toBe(true);
-    const full = await behind('onepassword', { events: 20 });
-    await full.source.poll();
-    expect(full.vendor.requests).toHaveLength(2);
+    const polled = await behind('onepassword', { events: 20 });
+    await polled.source.poll();
+    expect(polled.shipped).toHaveLength(20);
+    expect(polled.vendor.requests.map(({ answer }) => Reflect.get(answer as object, 'has_more'))).toEqual([
+      true,
+      true,
+      false,
+    ]);
   });
 
   it('GitHub and Cloudflare: ascending, GitHub in whole seconds, with Git', async () => {
