@@ -1,6 +1,8 @@
 import {
+  destinationsOf,
   flickerConfig,
   flickerExit,
+  includesId,
   nearest,
   readFlickerEnvironment,
   SettingsError,
@@ -57,7 +59,6 @@ export async function testSource(name: string, flags: TestSourceFlags, env: Call
     });
   }
 
-  const destination = source.destination ?? config.destination;
   const api = createApiSource(
     { ...source, start_from: startFrom(flags.startFrom) },
     {
@@ -65,7 +66,7 @@ export async function testSource(name: string, flags: TestSourceFlags, env: Call
       log,
       metrics: createFlickerMetrics().metrics,
       nodeId: '',
-      includeId: !destination || !('include_id' in destination) || destination.include_id,
+      includeId: destinationsOf(source, config).every(includesId),
     },
   );
   const builder = new BatchBuilder(MOST.events, MOST.bytes);

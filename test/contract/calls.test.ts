@@ -12,6 +12,7 @@ import {
   registryOperatorCalls,
   REGISTRY_WRITE_ACTION,
   s3Destinations,
+  spillLocation,
   type AwsResource,
   type FlickerConfigInput,
 } from '../../contract';
@@ -48,6 +49,14 @@ describe('a registry location', () => {
   test.each(['s3://', 's3://bucket', 's3://bucket/', 's3:///key'])('%s is incomplete', (location) => {
     expect(() => parseS3Location(location)).toThrow(`"${location}" is no registry location: expected s3://bucket/key`);
   });
+});
+
+test.each([
+  [undefined, undefined],
+  ['s3://bucket/flicker/prod/a-registry.json', { bucket: 'bucket', prefix: 'flicker/prod/a/spill/' }],
+  ['/var/lib/flicker.json', { path: '/var/lib/flicker/spill' }],
+])('spilled batches of the registry %p lie at %p', (registry, place) => {
+  expect(spillLocation(registry)).toEqual(place);
 });
 
 describe('dead letters', () => {
@@ -130,6 +139,23 @@ describe('the calls of flicker', () => {
     ]);
   });
 
+  test('follow from what is spilled, where there is a registry in S3 and a destination that is not waited for', () => {
+    const archive = { type: 's3', bucket: 'archive', required: false } as const;
+    const all = [{ type: 'stdout' as const }, archive];
+    const log_files = [{ path: '/a', destinations: all }];
+    const spilled = lines({ log_files }, 's3://state/a-registry.json').filter((line) => line.includes('a/spill/'));
+    expect(spilled).toEqual([
+      'GetObject s3:GetObject state a/spill/*',
+      'DeleteObject s3:DeleteObject state a/spill/*',
+      'ListObjectsV2 s3:ListBucket state ?prefix=a/spill/*',
+    ]);
+    expect(lines({ log_files }, './registry.json').join()).not.toContain('spill');
+    const waiting = { ...archive, required: true };
+    expect(lines({ log_files: [{ path: '/a', destination: waiting }] }, 's3://state/a.json').join()).not.toContain(
+      'spill',
+    );
+  });
+
   test('each say why, in other words', () => {
     const calls = flickerCalls(parse({ log_files: [file('/a', 'x')] }), 's3://state/a-registry.json');
     expect(new Set(calls.map(({ why }) => why)).size).toBe(calls.length);
@@ -147,7 +173,8 @@ test('an operator makes the calls of the protocol and reads versions', () => {
 });
 
 test('every action on objects tells what it asks of a KMS key', () => {
-  const config = parse({ log_files: [file('/a', 'x')], dead_letter: { bucket: 'refused' } });
+  const destinations = [{ type: 's3' as const, bucket: 'archive', required: false }];
+  const config = parse({ log_files: [{ path: '/a', destinations }], dead_letter: { bucket: 'refused' } });
   const calls = [
     ...flickerCalls(config, 's3://state/a.json'),
     ...registryOperatorCalls('state', layoutOfKey('a.json')),

@@ -1,11 +1,14 @@
 import {
   containerOf,
+  destinationName,
+  destinationsOf,
   dockerSourceName,
   flickerConfig,
   flickerProcessSchema,
   flickerStopSeconds,
   parseSettings,
   SettingsError,
+  spillAfterMs,
   type FlickerConfigInput,
 } from '../../contract';
 
@@ -141,6 +144,32 @@ test.each<[string, unknown, string]>([
     { api_sources: [{ ...source, name: 'a/b' }], destination },
     'api_sources[0].name: expected letters, digits, ".", "_" and "-", 100 at most',
   ],
+  [
+    'a destination beside a list',
+    { log_files: [{ path: '/a', destination: { type: 'stdout' }, destinations: [{ type: 'stdout' }] }] },
+    'log_files[0].destinations: there is a destination too: move it into destinations',
+  ],
+  [
+    'two destinations of one name',
+    { log_files: [{ path: '/a' }], destinations: [{ type: 'stdout' }, { type: 'stdout' }] },
+    'destinations: two destinations are named "stdout": give them names of their own',
+  ],
+  [
+    'one record with and without an id',
+    {
+      log_files: [{ path: '/a' }],
+      destinations: [
+        { type: 'stdout', include_id: false },
+        { type: 'syslog', host: 'h' },
+      ],
+    },
+    'destinations: a record is the same for all destinations: include_id must be false for all of them, or for none',
+  ],
+  [
+    'no destination in a list',
+    { log_files: [{ path: '/a', destinations: [] }] },
+    'log_files[0].destinations: Too small: expected array to have >=1 items',
+  ],
 ])('%s is refused', (_, config, problem) => {
   expect(problems(config)).toContain(problem);
 });
@@ -223,4 +252,30 @@ test('an input type accepts what a person writes', () => {
     destination,
   };
   expect(parse(config).log_files[0]).toMatchObject({ polling_frequency_ms: 1000, batch_max_bytes: 65_536 });
+});
+
+test('a source has its own destinations, else those of the config; what is not waited for is spilled after 10 s', () => {
+  const config = parseSettings(
+    flickerConfig('final'),
+    {
+      log_files: [
+        { path: '/a' },
+        { path: '/b', destination: { type: 'stdout', spill_after_ms: '1m' } },
+        { path: '/c', destinations: [{ type: 'stdout', name: 'x', required: false }] },
+      ],
+      destinations: [{ type: 'stdout' }, { type: 'file', path: '/f', name: 'copy' }],
+    },
+    'config',
+  );
+  const told = config.log_files.map((source) =>
+    destinationsOf(source, config).map((to) => [destinationName(to), spillAfterMs(to)]),
+  );
+  expect(told).toEqual([
+    [
+      ['stdout', undefined],
+      ['copy', undefined],
+    ],
+    [['stdout', 60_000]],
+    [['x', 10_000]],
+  ]);
 });

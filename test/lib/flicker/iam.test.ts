@@ -31,7 +31,7 @@ const config: FlickerConfigInput = plainConfig({
       name: 'to-other-account',
       destination: { type: 'kinesis', stream: 'arn:aws:kinesis:us-east-1:444455556666:stream/events' },
     },
-    { ...source, name: 'to-firehose', destination: { type: 'firehose', delivery_stream: 'events' } },
+    { ...source, name: 'to-firehose', destination: { type: 'firehose', delivery_stream: 'events', required: false } },
     {
       ...source,
       name: 'to-sqs',
@@ -100,7 +100,7 @@ async function results(list: readonly Pick<AwsCall, 'action' | 'resource'>[], ro
 }
 
 test('every call of the contract is allowed on its own key and prefix', async () => {
-  expect(calls).toHaveLength(16);
+  expect(calls).toHaveLength(19);
   const outcome = await results(calls.map((call) => concrete(call)));
   expect(outcome.filter(({ allowed }) => !allowed)).toEqual([]);
 });

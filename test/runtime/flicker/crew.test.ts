@@ -133,3 +133,28 @@ test('the end of the lease ends a source without a word: it has not failed', asy
   expect(member.status).toMatchObject({ failed: false, stopped: '' });
   expect([failures(bench), bench.sent, bench.position]).toEqual([[], [], 0]);
 });
+
+test('without a registry nothing can be spilled: such a config is refused, and what was opened is closed', async () => {
+  const bench = new Bench();
+  let closed = 0;
+  jest.mocked(createDestination).mockImplementation(() => {
+    return Promise.resolve({ ...bench.destination, close: () => Promise.resolve(void closed++) });
+  });
+  const config = parseSettings(
+    flickerConfig('final'),
+    {
+      api_sources: input.api_sources?.map(({ destination, ...source }) => ({
+        ...source,
+        destinations: [destination, { type: 'stdout', name: 'copy', required: false }],
+      })),
+    },
+    'config',
+  );
+  const { metrics } = createFlickerMetrics();
+  const crew = { config, registry: undefined, clusterId: undefined, nodeId: 'n', oneOfSeveral: false, aws: noAws };
+  const rest = { clock: bench.clock, log: bench.logged.log, metrics, once: false, dryRun: false };
+  await expect(assemble({ ...crew, ...rest })).rejects.toThrow(
+    `${NAME}: what its destination copy does not take in time is kept beside the registry, and there is none: run with --track`,
+  );
+  expect(closed).toBe(1);
+});

@@ -7,7 +7,10 @@ import { startAws, type EmbeddedAws } from '../../../../dev/aws';
 import { awsClients, type AwsClients } from '../../../../runtime/core/aws-clients';
 import { BatchBuilder } from '../../../../runtime/flicker/batch';
 import { createDeadLetters } from '../../../../runtime/flicker/delivery';
+import { createSpillStore, spillKey } from '../../../../runtime/flicker/delivery/spill-store';
 import { createDestination } from '../../../../runtime/flicker/destinations';
+import { parseLetter } from '../../../../runtime/flicker/dlq/letter';
+import { createLetterStore } from '../../../../runtime/flicker/dlq/letter-store';
 import { recordingLog } from '../delivery/support';
 import { context, destinationConfig, never, position, records, shipment } from './support';
 
@@ -172,4 +175,43 @@ describe('messages of a queue', () => {
     expect(await to.send(shipment(lines, { source: 'Größe' }), never)).toEqual({ kind: 'accepted' });
     expect(await drained(QueueUrl)).toEqual(lines);
   });
+});
+
+test('spilled batches are kept, read and removed; what is gone is told from a bucket that is', async () => {
+  const s3 = () => Promise.resolve(client);
+  const store = createSpillStore({ bucket: 'archive', prefix: 'spill/' }, s3);
+  const lines = Buffer.from('{"line":"one"}\n');
+  const key = spillKey('app', 'b', 1, lines);
+  await store.put(key, lines, never);
+  expect(await store.get(key, never)).toEqual(lines);
+  await store.remove(key, never);
+  await store.remove(key, never);
+  expect(await store.get(key, never)).toBeUndefined();
+  await expect(createSpillStore({ bucket: 'nowhere', prefix: '' }, s3).get(key, never)).rejects.toThrow();
+});
+
+test('dead letters are listed, and moved when they were replayed', async () => {
+  const s3 = () => Promise.resolve(client);
+  const location = { bucket: 'archive', prefix: 'dead letters/' };
+  const dead = createDeadLetters(location, { clock: context.clock, s3 });
+  const letter = { source: 'app 1', destination: 'd', reason: 'r', attempts: 1, records: records(['one']) };
+  expect(await dead.write(letter, never)).toMatch(/^s3:\/\/archive\/dead letters\/app!201\/[0-9a-f]{40}\.jsonl$/);
+  const store = createLetterStore(location, s3);
+  const [listed] = await store.list();
+  const name = listed?.name ?? '';
+  expect(parseLetter((await store.read(name)) ?? Buffer.alloc(0))).toMatchObject({ source: 'app 1', reason: 'r' });
+  await store.settle(name, 'move');
+  expect([await store.list(), await store.read(name)]).toEqual([[], undefined]);
+  expect(await store.read(`replayed/${name}`)).toBeDefined();
+});
+
+test('an archive beside others is read back, compressed or not, without what is not a record', async () => {
+  for (const compression of [false, true]) {
+    const to = await make({ compression, prefix: 'read' });
+    const long = position('x'.repeat(3000));
+    await to.send(shipment(['one', 'two'], { source: `s-${compression}`, after: long }), never);
+    const read = await to.read?.(`s-${compression}`, 1, never);
+    expect(read?.body('lines').toString()).toBe(records(['one', 'two']).body('lines').toString());
+    expect(await to.read?.(`s-${compression}`, 2, never)).toBeUndefined();
+  }
 });

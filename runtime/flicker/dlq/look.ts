@@ -1,0 +1,51 @@
+import { SettingsError } from '../../../contract';
+import { printable, shortened, table } from '../commands/table';
+import { listLetters, readLetter, type DlqDesk, type DlqFlags } from './desk';
+
+/** Longest reason in the table. */
+const REASON = 60;
+
+/** `flicker dlq list`. */
+export async function list(desk: DlqDesk, flags: DlqFlags & { readonly limit: string }): Promise<number> {
+  const limit = Number(flags.limit);
+  if (!Number.isInteger(limit) || limit < 1) throw new SettingsError('bad usage', ['--limit: expected a whole number']);
+  const letters = await listLetters(desk, flags.source, limit);
+  if (flags.json) {
+    for (const { name, bytes, letter } of letters) {
+      const { source, destination, reason, time, events } = letter;
+      print(JSON.stringify({ name, bytes, time, source, destination, events: events.count, reason }));
+    }
+  } else if (letters.length === 0) print(`no dead letters in ${desk.store.location}`);
+  else {
+    process.stdout.write(
+      table(
+        ['WRITTEN', 'SOURCE', 'DESTINATION', 'EVENTS', 'REASON', 'NAME'],
+        letters.map(({ name, letter: { time, source, destination, events, reason } }) => [
+          time,
+          source,
+          destination,
+          String(events.count),
+          shortened(reason, REASON),
+          name,
+        ]),
+      ),
+    );
+  }
+  return 0;
+}
+
+/** `flicker dlq show`. */
+export async function show(desk: DlqDesk, name: string, flags: DlqFlags): Promise<number> {
+  const { source, destination, reason, time, events } = await readLetter(desk, name);
+  if (!flags.json) {
+    const facts = { source, destination, reason, written: time, events: String(events.count) };
+    for (const [fact, value] of Object.entries(facts)) print(`${fact.padEnd(12)} ${printable(value)}`);
+    print('');
+  }
+  for (let i = 0; i < events.count; i++) print(events.record(i).toString());
+  return 0;
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
