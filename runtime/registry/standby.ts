@@ -147,6 +147,7 @@ class Standby {
     this.#sent ??= started;
     const reply = await this.#request((limit) => store.write(serializeDocument(document), base.condition, limit));
     if (reply.kind === 'committed') {
+      this.#readable();
       return opened(this.#context, { document, etag: reply.etag, renewed: started }, base.won);
     }
     log.debug(registryEvents.saveRetried, 'the registry is read again: the takeover was not confirmed', {
