@@ -43,7 +43,7 @@ export async function registryStore(
 }
 
 /** Google Cloud Storage as an S3 client sees it. */
-function isGoogle(endpoint: string | undefined): boolean {
+export function isGoogle(endpoint: string | undefined): boolean {
   return endpoint !== undefined && /(^|\.)storage\.googleapis\.com$/.test(new URL(endpoint).hostname);
 }
 

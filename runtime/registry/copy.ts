@@ -1,6 +1,6 @@
 import { REGISTRY_OPERATOR } from '../../contract/registry';
 import { differences } from './difference';
-import type { Lease, RegistryDocument } from './format';
+import type { Lease, RegistryDocument, State } from './format';
 import { documentOf, look, OperatorError, operatorLease, replace, type Desk, type Stored } from './operate';
 import type { ObjectStore } from './store';
 
@@ -12,6 +12,11 @@ export interface CopyOptions {
   readonly clusterId?: string | undefined;
   /** Replace a registry that is at the target. @default false */
   readonly overwrite?: boolean;
+  /**
+   * Carries over what the state refers to beside the registry; called with the original closed, before the copy is opened,
+   * and again when a copy that was interrupted is run again.
+   */
+  readonly carry?: (state: State) => Promise<void>;
   /** Is told each step that is done, also those of an earlier run. */
   readonly onStep?: (step: CopyStep, text: string) => void;
 }
@@ -39,6 +44,7 @@ export async function copyRegistry(options: CopyOptions): Promise<RegistryDocume
     onStep('handed-over', `${to.location} was copied and handed over before`);
     return documentOf(target) ?? closed;
   }
+  await options.carry?.(closed.state);
   await write(options, closed);
   onStep('copied', `copied to ${to.location}, closed`);
   const copy = documentOf(await look(to, options.desk));

@@ -3,7 +3,7 @@ import { OperatorError } from '../../registry/operate';
 import { bytesText, durationText } from './table';
 import { iso, positionTime } from '../positions';
 import { apiPosition } from '../sources/api/position';
-import type { ContainerEntry, FileEntry, FlickerState, Position } from '../state';
+import type { ContainerEntry, FileEntry, FlickerState, Position, SourceEntry } from '../state';
 
 /** An edited state, and what a person should know of the edit. */
 export interface Change {
@@ -36,17 +36,25 @@ export function rewound(now: FlickerState, then: FlickerState, thenTime: number,
           continue;
         }
         entry.position = old.position;
+        forgetAhead(entry);
         notes.push(`${name}: ${againText(from, to)}`);
         break;
       }
       case 'files':
+        forgetAhead(entry);
         notes.push(`${name}: ${rewindFiles(state, then, name)}`);
         break;
       case 'docker':
+        forgetAhead(entry);
         notes.push(`${name}: ${rewindContainers(state, then, thenTime, name)}`);
     }
   }
   return { state, notes };
+}
+
+/** What single destinations had beyond the position of the source is theirs again to take. */
+function forgetAhead(entry: SourceEntry): void {
+  for (const to of Object.values(entry.destinations ?? {})) delete to.ahead;
 }
 
 function againText(from: number | undefined, to: number | undefined): string {
@@ -127,6 +135,7 @@ export function withValues(
     else if (entry.kind === 'api' && key === 'watermark') notes.push(...setWatermark(state, source, value));
     else setInPosition(state, source, key, value);
   }
+  if (state.sources[source]) forgetAhead(state.sources[source]);
   const position = state.sources[source]?.position;
   if (entry.kind === 'api' && position) {
     const parsed = apiPosition.safeParse(position, { reportInput: false });

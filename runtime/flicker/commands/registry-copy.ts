@@ -1,5 +1,6 @@
 import { copyRegistry, type CopyStep } from '../../registry/copy';
 import { look } from '../../registry/operate';
+import { readState, type SpillEntry } from '../state';
 import type { Desktop } from './registry-desk';
 import { header } from './registry-show';
 import { printable } from './table';
@@ -17,8 +18,8 @@ export function copy(
       const { lease } = stored.document;
       if (lease.state === 'held') {
         from.print(
-          `${printable(lease.owner)} on ${printable(lease.host)} holds it and can save no more once it is closed. Stop that ` +
-            'instance: until it finds out, at its next save, it may send events that the new one sends again.\n',
+          `${printable(lease.owner)} on ${printable(lease.host)} holds it and can save no more once it is closed. Until ` +
+            'it finds out, at its next save, it may send events that the new one sends again. Then it exits.\n',
         );
       }
     }
@@ -30,6 +31,7 @@ export function copy(
       desk: from,
       clusterId,
       overwrite: overwrite ?? false,
+      carry: (state) => carrySpilled(readState(state).spill ?? [], from, to),
       onStep: (step, text) => {
         steps.push(step);
         if (!from.json) from.print(`${step.padEnd(11)}  ${printable(text)}\n`);
@@ -42,4 +44,17 @@ export function copy(
     else from.print(`\nStart the new instances with --registry-file ${to.store.location}\n`);
     return 0;
   });
+}
+
+/** Copies the batches that a state lists; what the registry does not list any more was sent. */
+export async function carrySpilled(
+  entries: readonly SpillEntry[],
+  from: Pick<Desktop, 'spill' | 'signal' | 'json' | 'print'>,
+  to: Pick<Desktop, 'spill'>,
+): Promise<void> {
+  for (const { key } of entries) {
+    const lines = await from.spill.get(key, from.signal);
+    if (lines) await to.spill.put(key, lines, from.signal);
+  }
+  if (entries.length > 0 && !from.json) from.print(`carried      ${entries.length} batches that were spilled\n`);
 }

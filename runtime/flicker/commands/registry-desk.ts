@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import { version } from '../../../package.json';
-import { layoutOfKey, parseS3Location, SettingsError } from '../../../contract';
+import { layoutOfKey, parseS3Location, probeKey, SettingsError, spillLocation } from '../../../contract';
 import { awsClients } from '../../core/aws-clients';
 import { readAwsSettings } from '../../core/aws';
 import { systemClock } from '../../core/clock';
@@ -10,9 +10,12 @@ import { RegistryError } from '../../registry/errors';
 import type { RegistryDocument } from '../../registry/format';
 import { OperatorError, type Desk } from '../../registry/operate';
 import { createS3History, type History } from '../../registry/s3-history';
+import { createS3Store } from '../../registry/s3-store';
+import { testStore, type SelfTest } from '../../registry/self-test';
 import type { ObjectStore } from '../../registry/store';
+import { createSpillStore, type SpillStore } from '../delivery/spill-store';
 import { readState, type FlickerState } from '../state';
-import { registryStore } from '../stores';
+import { isGoogle, registryStore } from '../stores';
 import { CommandError, type Call } from './command';
 
 /** What the registry commands work with. */
@@ -20,6 +23,10 @@ export interface Desktop extends Desk {
   readonly store: ObjectStore;
   /** @throws OperatorError where the store keeps none */
   history(): Promise<History>;
+  /** Batches that were spilled beside the registry. */
+  readonly spill: SpillStore;
+  /** Tries whether the store honours conditions, on an object of its own; undefined where there is nothing to try. */
+  readonly tryStore: (() => Promise<SelfTest>) | undefined;
   readonly json: boolean;
   readonly signal: AbortSignal;
   print(text: string): void;
@@ -40,23 +47,43 @@ export async function openDesktop(location: string, options: DesktopOptions): Pr
   const { call, region, json, yes } = options;
   const write = (line: string) => void process.stderr.write(line);
   const log = createLogger({ level: call.debug ? 'debug' : 'silent', format: 'text', write });
-  const aws = awsClients(readAwsSettings(call.env), log);
+  const settings = readAwsSettings(call.env);
+  const aws = awsClients(settings, log);
+  const s3 = () => aws.s3(region);
   const place = parseS3Location(location);
+  const beside = spillLocation(location);
+  if (!beside) throw new Error('a registry has a place for what is spilled');
+  const refuseGoogle = () => {
+    throw new OperatorError(
+      'registries on Google Cloud Storage cannot be edited here: it honours no If-Match on writes, so that an edit could ' +
+        'undo what an instance saves at the same moment. Stop the instance, export, change the file, and upload it there',
+    );
+  };
+  const asked = yes
+    ? () => Promise.resolve()
+    : (question: string) => confirmed(question, process.stdin, process.stderr);
   return {
     clock: systemClock,
     host: hostname(),
     writerVersion: version,
     signal: new AbortController().signal,
-    store: await registryStore(location, systemClock, () => aws.s3(region)),
+    store: await registryStore(location, systemClock, s3),
     history: async () => {
-      if (place) return createS3History(await aws.s3(region), place.bucket, layoutOfKey(place.key).key);
+      if (place) return createS3History(await s3(), place.bucket, layoutOfKey(place.key).key);
       throw new OperatorError(
         `${location} is a local file, and those have no history; only a versioned bucket keeps one`,
       );
     },
+    spill: createSpillStore(beside, s3),
+    tryStore:
+      place &&
+      (async () => {
+        const layout = layoutOfKey(probeKey(layoutOfKey(place.key)));
+        return testStore(await createS3Store({ client: await s3(), bucket: place.bucket, layout }), systemClock);
+      }),
     json,
     print: (text) => void process.stdout.write(text),
-    confirm: (question) => (yes ? Promise.resolve() : confirmed(question, process.stdin, process.stderr)),
+    confirm: place && isGoogle(settings.endpoint) ? refuseGoogle : asked,
     explained: async (work) => {
       try {
         return await work();

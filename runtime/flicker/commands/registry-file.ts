@@ -5,6 +5,7 @@ import { errorText } from '../../core/errors';
 import { differences } from '../../registry/difference';
 import { parseDocument, serializeDocument, type RegistryDocument } from '../../registry/format';
 import { look, OperatorError, operatorLease, replace, type Stored } from '../../registry/operate';
+import type { FlickerState } from '../state';
 import { stateOf, type Desktop } from './registry-desk';
 import { holderText, report } from './registry-edit';
 import { changesTable } from './registry-history';
@@ -44,6 +45,7 @@ export async function importRegistry(desk: Desktop, file: string, overwrite: boo
     const what = before ? changesTable(planned) : `creates ${store.location}\n`;
     desk.print(`${what}\n${before ? holderText(before) : 'The next instance starts with what is written.'}\n`);
   }
+  if (!before) await checkSpilled(desk, stateOf(given, file));
   const lastEpoch = before ? 0 : await lastKnownEpoch(desk);
   await desk.confirm(`Write this to ${store.location}?`);
   const done = await replace(store, desk, (latest) => {
@@ -77,6 +79,17 @@ function check(stored: Stored, given: RegistryDocument, location: string, overwr
       `${location} was saved since the export: it has epoch ${lease.epoch} and seq ${lease.seq}, the file ` +
         `${given.lease.epoch} and ${given.lease.seq}. Stop the instances and export again, or say --overwrite ` +
         'to go back to the file: what was shipped since is shipped again.',
+    );
+  }
+}
+
+/** A batch that is listed and not there counts as sent: somewhere else that would be a loss. @throws OperatorError */
+async function checkSpilled({ spill, signal, store }: Desktop, state: FlickerState): Promise<void> {
+  for (const { key } of state.spill ?? []) {
+    if ((await spill.get(key, signal)) !== undefined) continue;
+    throw new OperatorError(
+      `the file lists batches that were spilled, and ${key} is not beside ${store.location}: copy the objects below spill/ ` +
+        'there first, or use "registry copy", which does',
     );
   }
 }

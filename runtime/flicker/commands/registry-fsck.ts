@@ -28,7 +28,7 @@ export async function fsck(desk: Desktop, fix: boolean): Promise<number> {
       `${store.location} cannot be used: ${errorText(error)}. Go back to a version before: "registry rewind"`,
     );
   }
-  const findings = findingsOf(state, desk.clock.now());
+  const findings = [...findingsOf(state, desk.clock.now()), ...(await missingSpill(state, desk))];
   if (!fix || findings.length === 0) {
     print(desk, findings);
     return findings.length === 0 ? 0 : 1;
@@ -39,6 +39,18 @@ export async function fsck(desk: Desktop, fix: boolean): Promise<number> {
   await change(desk, (now) => ({ state: without(now, wrong), notes: [] }));
   return code;
 }
+
+/** Spilled batches that the state lists and that are not there. */
+async function missingSpill(state: FlickerState, { spill, signal }: Desktop): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const { key } of state.spill ?? []) {
+    if ((await spill.get(key, signal)) === undefined)
+      findings.push({ where: spillWhere(key), what: 'the batch is not there' });
+  }
+  return findings;
+}
+
+const spillWhere = (key: string) => `spill[${JSON.stringify(key)}]`;
 
 /** What is wrong in a state. */
 export function findingsOf(state: FlickerState, now: number): Finding[] {
@@ -94,6 +106,7 @@ function without(state: FlickerState, wrong: ReadonlySet<string>): FlickerState 
   for (const key of Object.keys(kept.docker ?? {})) {
     if (wrong.has(`docker[${JSON.stringify(key)}]`)) delete kept.docker?.[key];
   }
+  if (kept.spill) kept.spill = kept.spill.filter(({ key }) => !wrong.has(spillWhere(key)));
   return kept;
 }
 

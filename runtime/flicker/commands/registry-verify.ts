@@ -32,7 +32,7 @@ export async function verify(desk: Desktop): Promise<number> {
   }
   if (stored) {
     checks.push(...contentChecks(desk, stored));
-    checks.push(await historyCheck(desk, stored));
+    checks.push(await conditionsCheck(desk), await historyCheck(desk, stored));
   }
   if (desk.json) desk.print(`${JSON.stringify({ location: desk.store.location, checks }, null, 2)}\n`);
   else
@@ -84,6 +84,24 @@ function positions(count: () => number): Pick<Check, 'result' | 'detail'> {
     return { result: 'warning', detail: `${wrong} entries are of no use: see "registry fsck"` };
   } catch (error) {
     return { result: 'failed', detail: errorText(error) };
+  }
+}
+
+async function conditionsCheck({ tryStore }: Desktop): Promise<Check> {
+  const check = 'conditional writes';
+  if (!tryStore) return { check, result: 'ok', detail: 'a local file: compared and replaced under a lock' };
+  const tried = await tryStore();
+  switch (tried.kind) {
+    case 'honoured':
+      return { check, result: 'ok', detail: 'honoured, tried on an object of its own' };
+    case 'ignored':
+      return {
+        check,
+        result: 'failed',
+        detail: `${tried.call} was answered ${tried.got}, expected ${tried.expected}: two writers could overwrite each other`,
+      };
+    case 'untested':
+      return { check, result: 'warning', detail: `cannot be told: ${tried.reason}` };
   }
 }
 

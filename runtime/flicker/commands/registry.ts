@@ -106,6 +106,20 @@ export const addRegistry: AddCommand = (program, call) => {
       ]);
       call.end(await copy(fromDesk, toDesk, options));
     });
+  writing(registry.command('promote <replica>'))
+    .description(
+      'Make the registry of a replica, after the loss of the region of the original. The replica is read and never written.',
+    )
+    .option('--from-region <region>', 'Region of the replica.')
+    .option('--overwrite', 'Replace a registry that is there.')
+    .action(async (replica: string, options: Common & CopyFlags) => {
+      const { promote } = await import('./registry-promote');
+      const [from, to] = await Promise.all([
+        desktop(call, { ...options, registryFile: replica }, options.fromRegion),
+        desktop(call, options),
+      ]);
+      call.end(await promote(from, to, options.overwrite ?? false));
+    });
   writing(registry.command('fsck'))
     .description('Check the structure: entries without a source, files of vanished nodes, what cannot be read.')
     .addOption(new Option('--fix', 'Remove what is safe to remove.'))
