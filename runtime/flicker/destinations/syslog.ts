@@ -105,7 +105,8 @@ function stream(
   let current: Socket | undefined;
   const connection = () =>
     new Promise<Socket>((resolve, reject) => {
-      if (current) return resolve(current);
+      // A receiver that has ended its side reads no more: what is written then is lost.
+      if (current?.writable) return resolve(current);
       const socket = open();
       current = socket;
       const gone = () => {
@@ -113,8 +114,7 @@ function stream(
         socket.destroy();
         reject(new Error('the connection ended'));
       };
-      // A receiver that ends the connection reads no more: what is written then is lost without an error.
-      socket.on('end', gone).on('close', gone);
+      socket.on('close', gone);
       socket.on('error', (error) => {
         if (current === socket) current = undefined;
         reject(error);
@@ -128,12 +128,11 @@ function stream(
       progress.begun = true;
       await new Promise<void>((resolve, reject) => {
         const ended = () => reject(new Error('the connection ended'));
+        // A connection that was reset calls back without an error for what it has not written: the event tells.
         socket.once('error', reject).once('close', ended);
         socket.write(Buffer.concat(messages.flatMap(frame)), (error) => {
           socket.off('error', reject).off('close', ended);
-          // A connection that was reset calls back without an error for what it has not written.
           if (error) reject(error);
-          else if (socket.destroyed) ended();
           else resolve();
         });
       });

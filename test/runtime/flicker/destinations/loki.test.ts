@@ -106,11 +106,16 @@ test('equal lines are as many entries as there are events', async () => {
 });
 
 test('the same events sent again are the same entries', async () => {
-  const { origin, kept } = await store();
+  const { origin, kept, pushes } = await store();
   const to = await loki(origin);
   const again = shipment(['one', 'two', 'two']);
   for (let i = 0; i < 3; i++) await to.send(again, never);
   expect(kept.size).toBe(3);
+  // In the order of the batch: each at a time of its own.
+  const [first] = pushes.flatMap(({ streams }) =>
+    streams.map(({ values }) => values.map(([time]) => BigInt(time) % 1000n)),
+  );
+  expect(first).toEqual([0n, 1n, 2n]);
 });
 
 test.each<[number, Partial<Answer>]>([
