@@ -1,0 +1,63 @@
+import type { FlickerConfigInput } from '../../contract';
+import { connection } from '../../dev/aws/connection';
+import { carelessS3 } from './careless-s3';
+import { quick, Stage, text } from './support';
+
+let stage: Stage;
+beforeEach(() => {
+  stage = new Stage();
+  stage.write('app.log', text(1, 3));
+});
+afterEach(() => stage.dispose());
+
+const location = 's3://state/flicker/prod/app-registry.json';
+const config = (more: Partial<FlickerConfigInput> = {}): FlickerConfigInput => ({
+  log_files: [{ name: 'app', path: stage.path('app.log'), ...quick }],
+  destination: { type: 'file', path: stage.path('out.jsonl') },
+  ...more,
+});
+const env = (endpoint: string) => ({
+  ...connection({
+    endpoint,
+    region: 'eu-central-1',
+    credentials: { accessKeyId: 'key', secretAccessKey: 'secret-key' },
+  }).env,
+  AWS_S3_FORCE_PATH_STYLE: 'true',
+});
+
+test('a store that ignores the conditions is refused with ha, naming the call, and works for a single instance', async () => {
+  const objects = new Map<string, Buffer>();
+  const endpoint = await stage.serve(carelessS3(objects));
+  const refused = await stage.run(config(), ['--ha', '--track', '--registry-file', location], env(endpoint));
+  expect(refused.code).toBe(1);
+  expect(refused.program.text).toContain(
+    'flicker: ha cannot be used on this store: PUT with If-None-Match: * over an object was answered 200, expected 412 ' +
+      '(tried on s3://state/flicker/prod/app/nodes/probe.json). Two instances could overwrite each other there; leave ha ' +
+      'out and run one instance, or use a store that honours conditional writes',
+  );
+  expect([...objects.keys()]).toEqual(['/state/flicker/prod/app/nodes/probe.json']);
+
+  const single = await stage.run(config(), ['--once', '--track', '--registry-file', location], env(endpoint));
+  expect(single.code).toBe(0);
+  expect(stage.read('out.jsonl').trim().split('\n')).toHaveLength(3);
+});
+
+test.each<[string, readonly string[], Record<string, string>, string]>([
+  ['without a registry', [], {}, 'ha needs a registry: add --track [FLICKER_TRACK], or leave ha out'],
+  [
+    'on a local file',
+    ['--track'],
+    {},
+    'ha needs a registry in S3, expected s3://bucket/key, got .flicker-registry.json',
+  ],
+  [
+    'on Google Cloud Storage',
+    ['--track', '--registry-file', location],
+    { AWS_ENDPOINT_URL: 'https://storage.googleapis.com' },
+    'ha does not work on Google Cloud Storage: its preconditions (x-goog-if-generation-match) cannot be mixed with the headers of S3',
+  ],
+])('ha is refused %s', async (_name, args, variables, message) => {
+  const { code, program } = await stage.run(config({ ha: true }), args, { ...env('http://127.0.0.1:9'), ...variables });
+  expect(code).toBe(2);
+  expect(program.text).toContain(message);
+});
