@@ -90,6 +90,13 @@ describe('container log files', () => {
     expect(shipped[1]?.id).toMatch(/-0\+1$/);
   });
 
+  test('a carriage return at the end of a part is text', async () => {
+    const file = setup(pod, { format: 'cri' });
+    write(file, cri('stdout', 'P', 'a\r') + cri('stdout', 'F', 'b\r'));
+    await at.start();
+    expect(await at.lines()).toEqual(['a\rb']);
+  });
+
   test('other lines are shipped as they are, and counted', async () => {
     const file = setup(pod, { format: 'cri' });
     const lines = ['no header', `${T} stdin F x`, `${T} stdout X x`, `2024-01-01 stdout F x`];
