@@ -210,7 +210,7 @@ test('whatever a line holds, it is told apart from the next one, and its parts m
         expect(bodies.join('')).toBe(escaped);
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 25 },
   );
 });
 
