@@ -58,6 +58,8 @@ const google = (application: string) => async (options: VendorOptions) => {
     subject: account.subject,
     endpoint: vendor.url,
     token_url: vendor.tokenUrl,
+    // What is read again comes in few requests then.
+    window_ms: 24 * HOUR,
     page_size: 10,
   };
   const ids = () => vendor.events.map(({ id }) => `${id.time}/${id.uniqueQualifier}/${id.applicationName}`);
