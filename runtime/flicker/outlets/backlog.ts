@@ -133,8 +133,8 @@ export class Backlog {
         destination: outlet.destination.label,
       });
     }
-    state.spill = state.spill?.filter((other) => other !== entry);
-    if (state.spill?.length === 0) delete state.spill;
+    // Never without the list: the registry keeps what a state does not name.
+    state.spill = (state.spill ?? []).filter((other) => other !== entry);
     if (outlet.numbered) changeOutlet(state, name, outlet.name, { batchNo: outlet.next });
     commits.acknowledged(0);
     this.failing = false;

@@ -155,14 +155,14 @@ describe('a destination that the source does not wait for', () => {
     const life = world.start();
     await until(world, () => world.position === 50, MINUTE);
     expect([a.lines, b.lines]).toEqual([range(1, 50), []]);
-    const { spill = [] } = world.state;
+    const spill = world.listed;
     expect(spill.map(({ events }) => events)).toEqual([10, 10, 10, 10, 10]);
     expect([...world.spilled.keys()]).toEqual(spill.map(({ key }) => key));
     expect(spill[0]).toMatchObject({ source: NAME, destination: 'b' });
     expect(spill[0]?.key).toMatch(/^numbers\/b\/000000000001-[0-9a-f]{16}\.jsonl$/);
 
     b.behave = () => 'accept';
-    await until(world, () => world.state.spill === undefined, 10 * MINUTE);
+    await until(world, () => world.listed.length === 0, 10 * MINUTE);
     expect([a.lines, b.lines, world.spilled.size]).toEqual([range(1, 50), range(1, 50), 0]);
 
     world.available = () => 60;
@@ -182,7 +182,7 @@ describe('a destination that the source does not wait for', () => {
     }
     b.behave = () => 'accept';
     world.start();
-    await until(world, () => b.missing(50).length === 0 && world.state.spill === undefined);
+    await until(world, () => b.missing(50).length === 0 && world.listed.length === 0);
     expect([a.repeats, b.repeats, world.position]).toEqual([0, 0, 50]);
   });
 
@@ -197,7 +197,7 @@ describe('a destination that the source does not wait for', () => {
     world.spilled.delete(first ?? '');
     b.behave = () => 'accept';
     world.start();
-    await until(world, () => world.state.spill === undefined);
+    await until(world, () => world.listed.length === 0);
     expect(b.lines).toEqual(range(1, 50));
   });
 
@@ -209,7 +209,7 @@ describe('a destination that the source does not wait for', () => {
     expect(life.status.failed).toBe(true);
     expect(String(life.error)).toContain('could not be delivered: refused');
     expect(world.position).toBe(50);
-    expect(world.state.spill).toHaveLength(5);
+    expect(world.listed).toHaveLength(5);
 
     b.behave = () => 'accept';
     const again = world.start(true);
@@ -272,7 +272,7 @@ describe('whatever destinations do and whenever the program is killed', () => {
     }
     calm = true;
     world.start();
-    await until(world, () => all(world, total)() && world.state.spill === undefined, 120 * MINUTE);
+    await until(world, () => all(world, total)() && world.listed.length === 0, 120 * MINUTE);
     return { world, kills };
   }
 

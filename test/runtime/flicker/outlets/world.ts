@@ -7,7 +7,7 @@ import { decodeAll } from '../../../../runtime/flicker/destinations/record';
 import { createFlickerMetrics } from '../../../../runtime/flicker/metrics';
 import type { OutletSettings } from '../../../../runtime/flicker/outlets/outlet';
 import type { Source } from '../../../../runtime/flicker/source';
-import { readState, type FlickerState, type StateChange } from '../../../../runtime/flicker/state';
+import { readState, type FlickerState, type SpillEntry, type StateChange } from '../../../../runtime/flicker/state';
 import { runWorker, type WorkerStatus } from '../../../../runtime/flicker/worker';
 import { Saver } from '../../../../runtime/registry/saver';
 import { keptLetters, recordingLog, retry } from '../delivery/support';
@@ -132,13 +132,18 @@ export class World {
     return Number(this.state.sources[NAME]?.position['at'] ?? 0);
   }
 
+  /** Batches that are listed as spilled. */
+  get listed(): readonly SpillEntry[] {
+    return this.state.spill ?? [];
+  }
+
   start(once = false): Life {
     return new Life(this, once);
   }
 
   /** I1: the saved position covers no event that is not with every destination, or kept for it. */
   check(): void {
-    const { spill = [] } = this.state;
+    const spill = this.listed;
     for (const receiver of this.receivers) {
       const kept = new Set(
         spill
@@ -174,9 +179,11 @@ export class Life {
   ) {
     this.process = new SimProcess(world.time, 'worker');
     const { clock } = this.process;
+    const loaded: object = world.state;
     const state = world.state;
     const save = async (snapshot: () => object) => {
-      const body = JSON.stringify(snapshot());
+      // As the registry does it: what is stored and the state does not name stays.
+      const body = JSON.stringify({ ...loaded, ...snapshot() });
       await clock.sleep(50);
       world.saved = body;
       world.check();
