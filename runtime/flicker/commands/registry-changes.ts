@@ -79,8 +79,13 @@ function rewindFiles(state: FlickerState, then: FlickerState, source: string): s
     files++;
     state.files[key] = at(entry, to, old);
   }
-  const left = gone > 0 ? `; ${gone} files are gone and cannot be read again` : '';
-  return `${bytesText(bytes)} (${bytes} bytes) of ${files} files may be shipped again${left}`;
+  const left = gone > 0 ? `; ${counted(gone, 'file')} gone, which cannot be read again` : '';
+  return `${bytesText(bytes)} (${bytes} bytes) of ${counted(files, 'file')} may be shipped again${left}`;
+}
+
+/** `1 file`, `2 files`. */
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 /** The entry of a file at another offset; what was known of the bytes before it holds only where it was known then. */
@@ -106,7 +111,7 @@ function rewindContainers(state: FlickerState, then: FlickerState, thenTime: num
     count++;
     state.docker[key] = { ...entry, ts: old.ts, streams: old.streams };
   }
-  return `lines of ${count} containers since ${iso(thenTime)} may be shipped again`;
+  return `lines of ${counted(count, 'container')} since ${iso(thenTime)} may be shipped again`;
 }
 
 /**

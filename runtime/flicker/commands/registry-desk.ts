@@ -5,6 +5,7 @@ import { layoutOfKey, parseS3Location, probeKey, SettingsError, spillLocation } 
 import { awsClients } from '../../core/aws-clients';
 import { readAwsSettings } from '../../core/aws';
 import { systemClock } from '../../core/clock';
+import { errorText } from '../../core/errors';
 import { createLogger } from '../../core/log';
 import { RegistryError } from '../../registry/errors';
 import type { RegistryDocument } from '../../registry/format';
@@ -74,7 +75,7 @@ export async function openDesktop(location: string, options: DesktopOptions): Pr
         `${location} is a local file, and those have no history; only a versioned bucket keeps one`,
       );
     },
-    spill: createSpillStore(beside, s3),
+    spill: explainedSpill(createSpillStore(beside, s3), location),
     tryStore:
       place &&
       (async () => {
@@ -92,6 +93,22 @@ export async function openDesktop(location: string, options: DesktopOptions): Pr
         throw new CommandError(error.message, { cause: error });
       }
     },
+  };
+}
+
+/** What goes wrong with a batch is told to people. @throws OperatorError */
+function explainedSpill(store: SpillStore, location: string): SpillStore {
+  const explained = async <T>(key: string, work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      throw new OperatorError(`the spilled batch ${key} beside ${location} is out of reach: ${errorText(error)}`);
+    }
+  };
+  return {
+    put: (key, lines, signal) => explained(key, store.put(key, lines, signal)),
+    get: (key, signal) => explained(key, store.get(key, signal)),
+    remove: (key, signal) => explained(key, store.remove(key, signal)),
   };
 }
 
