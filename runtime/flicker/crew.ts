@@ -106,7 +106,7 @@ async function member(plan: Plan, context: CrewContext): Promise<Member> {
   const outlets = series === plan.name ? opened : opened.map((outlet) => inSeries(outlet, series));
   const shared = plan.kind === 'files' && plan.scope === 'cluster';
   const nodeId = shared ? SHARED_NODE : context.nodeId;
-  const source: SourceContext = { clock, log, metrics, nodeId, includeId };
+  const source: SourceContext = { clock, log, metrics, nodeId, includeId, once };
   plan.create(source);
   const status: WorkerStatus = {
     movesBy: Number.POSITIVE_INFINITY,

@@ -13,6 +13,8 @@ export interface SourceContext {
   readonly nodeId: string;
   /** Whether records carry their `id`. */
   readonly includeId: boolean;
+  /** Ship what is there now, and end: events that wait for more are waited for. @default false */
+  readonly once?: boolean;
 }
 
 /**

@@ -3,6 +3,7 @@ import type { BatchBuilder } from '../../batch';
 import { createGrouping, createTransform, observeLines } from '../../filters';
 import { SourceError, type Source, type SourceContext } from '../../source';
 import type { ContainerEntry } from '../../state';
+import { patience } from '../joiner';
 import { createEngine, socketPath, type Container, type Engine } from './engine';
 import { ContainerLog } from './log';
 import { createSelection } from './select';
@@ -44,6 +45,9 @@ export function createDockerSource(
   const dropped: string[] = [];
   let queue: Container[] = [];
   let open: ContainerLog | undefined;
+  /** Whether events that wait for more are yet to be waited for, and whether there are any. */
+  let patient = context.once === true;
+  let waits = false;
 
   const daemon = () => (engine ??= createEngine(socketPath(config.socket_path, env)));
   const keyOf = (id: string) => `${nodeId}/${id}`;
@@ -179,7 +183,13 @@ export function createDockerSource(
           account(current, builder);
         }
         if (turn === 'refused') return 'more';
+        waits ||= current.waits;
         open = undefined;
+      }
+      if (patient && waits) {
+        patient = false;
+        await clock.sleep(patience(shaping.grouping), signal);
+        return 'more';
       }
       if (problems.size > 0) throw new SourceError([...problems].join('; '));
       return 'idle';

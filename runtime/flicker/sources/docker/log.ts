@@ -108,6 +108,11 @@ export class ContainerLog {
     return { ...count, changed, entry: { ...reading.entry, name: this.name, ts, streams, seenAt } };
   }
 
+  /** Whether an event was not complete at the end. */
+  get waits(): boolean {
+    return this.joiner.waits;
+  }
+
   async close(): Promise<void> {
     await this.chunks.return?.();
   }

@@ -2,6 +2,7 @@ import type { LogFileConfig } from '../../../../contract/flicker';
 import type { BatchBuilder } from '../../batch';
 import { createGrouping, createTransform, observeLines } from '../../filters';
 import { SourceError, type Source, type SourceContext } from '../../source';
+import { patience } from '../joiner';
 import { Catalog } from './catalog';
 import { Reader } from './reader';
 import type { Tail } from './tail';
@@ -24,6 +25,8 @@ export function createFileSource(config: LogFileConfig, context: SourceContext):
   /** Files with something to read, each in its turn: a busy one does not starve the others. */
   let waiting: Tail[] = [];
   let polledAt = Number.NEGATIVE_INFINITY;
+  /** Whether what waits for more at the end of files is yet to be waited for. */
+  let patient = context.once === true && format !== undefined;
 
   async function poll(builder: BatchBuilder): Promise<void> {
     polledAt = clock.monotonic();
@@ -71,6 +74,12 @@ export function createFileSource(config: LogFileConfig, context: SourceContext):
     return true;
   }
 
+  function bytesLeft(): number {
+    let bytes = 0;
+    for (const tail of catalog.files) bytes += Math.max(0, tail.size - tail.offset);
+    return bytes;
+  }
+
   return {
     name,
     kind: 'files',
@@ -100,15 +109,16 @@ export function createFileSource(config: LogFileConfig, context: SourceContext):
         if (!room) return 'more';
       }
       if (polledAt === Number.NEGATIVE_INFINITY) return 'more';
+      if (patient && bytesLeft() > 0) {
+        patient = false;
+        await clock.sleep(patience(grouping), signal);
+        return 'more';
+      }
       if (catalog.problem !== undefined) throw new SourceError(catalog.problem);
       return 'idle';
     },
 
-    lag() {
-      let bytes = 0;
-      for (const tail of catalog.files) bytes += Math.max(0, tail.size - tail.offset);
-      return bytes;
-    },
+    lag: bytesLeft,
 
     close: () => catalog.handles.closeAll(),
   };

@@ -252,6 +252,14 @@ test('joins lines, parses JSON, filters and masks', async () => {
   expect(at.metrics.eventsFiltered.total()).toBe(1);
 });
 
+test('a single run waits for what may complete its last events', async () => {
+  const at = await harness({ container: 'app', start_at: 'beginning', multiline: { start_pattern: '^\\S' } });
+  at.once = true;
+  at.docker.run({ name: 'app' }).write('stdout', 'a\n b\n');
+  expect(await at.lines()).toEqual(['a\n b']);
+  expect(at.ms).toBe(START + 5000);
+});
+
 test('without ids a record is path and line', async () => {
   const at = await harness();
   at.includeId = false;

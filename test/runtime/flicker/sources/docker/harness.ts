@@ -30,6 +30,7 @@ export class Harness {
   batchEvents = 1000;
   batchBytes = 1024 ** 2;
   includeId = true;
+  once = false;
   private source: Source | undefined;
 
   private constructor(
@@ -64,11 +65,12 @@ export class Harness {
     }).docker_containers;
     if (!config) throw new Error('no source');
     const context = {
-      clock: { now: () => this.ms, monotonic: () => this.ms, sleep: () => Promise.resolve() },
+      clock: { now: () => this.ms, monotonic: () => this.ms, sleep: (ms: number) => Promise.resolve(this.pass(ms)) },
       log: { debug: log, info: log, warn: log, error: log },
       metrics: this.metrics,
       nodeId: 'node',
       includeId: this.includeId,
+      once: this.once,
     };
     this.source = createDockerSource(config, context, env);
     const change = await this.source.start(this.state, new AbortController().signal);

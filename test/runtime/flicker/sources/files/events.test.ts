@@ -210,6 +210,14 @@ describe('multiline', () => {
     expect(await at.lines(0)).toEqual([trace.trimEnd()]);
   });
 
+  test('a single run waits for what may complete its last event', async () => {
+    const file = setup('app.log', { multiline: { start_pattern: '^\\S' } });
+    at.once = true;
+    write(file, `${trace}half a line`);
+    await at.start();
+    expect(await at.lines(0)).toEqual([trace.trimEnd()]);
+  });
+
   test('bounds end an event between lines', async () => {
     const file = setup('app.log', { multiline: { continuation_pattern: '^ ', max_lines: 3, max_bytes: 1024 } });
     const wide = ` ${'w'.repeat(600)}`;

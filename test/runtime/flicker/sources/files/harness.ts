@@ -35,6 +35,7 @@ export class Harness {
   batchBytes = 1024 ** 2;
   nodeId = 'node/a';
   includeId = true;
+  once = false;
   private source: Source | undefined;
 
   constructor(readonly config: { readonly path?: string } & Record<string, unknown> = {}) {}
@@ -60,11 +61,12 @@ export class Harness {
       path: this.path(this.config.path ?? 'app.log'),
     });
     this.source = createFileSource(config, {
-      clock: { now: () => this.time, monotonic: () => this.time, sleep: () => Promise.resolve() },
+      clock: { now: () => this.time, monotonic: () => this.time, sleep: (ms) => this.pass(ms) },
       log: logger,
       metrics: this.metrics,
       nodeId: this.nodeId,
       includeId: this.includeId,
+      once: this.once,
     });
     const change = await this.source.start(this.state, new AbortController().signal);
     this.state.sources.logs ??= {
@@ -89,6 +91,11 @@ export class Harness {
       if (read === 'idle') break;
     }
     return this.shipped.slice(before);
+  }
+
+  private pass(ms: number): Promise<void> {
+    this.time += ms;
+    return Promise.resolve();
   }
 
   save(): void {
