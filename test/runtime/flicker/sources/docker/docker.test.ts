@@ -84,6 +84,15 @@ test.each([{ tty: false }, { tty: true }])('parts of long lines are joined, byte
   expect(await at.lines()).toEqual([]);
 });
 
+test.each([{ tty: false }, { tty: true }])('a line of more than 1 MiB is split with marks: %p', async ({ tty }) => {
+  const at = await harness();
+  const app = at.docker.run({ name: 'app', tty });
+  app.write('stdout', `${'y'.repeat(2_500_000)}\nnext\n`);
+  const lines = await at.lines();
+  expect(lines.map((line) => line.length)).toEqual([1_048_588, 1_048_600, 402_860, 4]);
+  expect(lines.join('').replaceAll('…[continues][continued]…', '')).toBe(`${'y'.repeat(2_500_000)}next`);
+});
+
 test('an open line is found again, however far the other stream has gone on', async () => {
   const at = await harness();
   const app = at.docker.run({ name: 'app' });
