@@ -44,6 +44,11 @@ export class Backlog {
     return true;
   }
 
+  /** Resolves when everything that was spilled is sent. @throws the signal's reason */
+  async emptied(signal: AbortSignal): Promise<void> {
+    while (this.entries().length > 0) await this.changed(undefined, signal);
+  }
+
   /** Keeps records beside the registry. The entry is to be listed in the same save that moves the position. */
   async keep(records: readonly Records[], signal: AbortSignal, attempts: DeliveryContext): Promise<SpillEntry> {
     const { name, series, state } = this.context;

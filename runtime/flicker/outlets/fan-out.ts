@@ -1,3 +1,4 @@
+import { flickerEvents } from '../../../contract/flicker';
 import type { Batch, Records } from '../batch';
 import { deliver, recover, recovered, type DeliveryContext, type Delivery } from '../delivery';
 import { applyChange, type SpillEntry, type StateChange } from '../state';
@@ -52,12 +53,23 @@ export class FanOut {
   ) {
     this.outlets = context.outlets.map((settings) => new Outlet(settings));
     status.destinations = this.outlets.map((outlet) => outlet.status);
-    this.alone = this.outlets.length === 1 && this.outlets[0]?.spillAfterMs === undefined;
+    const waiting = (context.state.spill ?? []).filter(({ source }) => source === context.name);
     for (const outlet of this.outlets) {
-      if (outlet.spillAfterMs === undefined) continue;
+      // What was spilled when the config allowed it is sent, too.
+      const listed = waiting.some(({ destination }) => destination === outlet.name);
+      if (outlet.spillAfterMs === undefined && !listed) continue;
       if (!context.spill) throw new Error(`there is no place for spilled batches of ${context.name}`);
       const attempts = (to: Outlet, signal: AbortSignal) => this.attempts(to, signal);
       this.backlogs.set(outlet, new Backlog(context, outlet, context.spill, attempts));
+    }
+    this.alone = this.outlets.length === 1 && this.backlogs.size === 0;
+    const gone = waiting.find(({ destination }) => !this.outlets.some(({ name }) => name === destination));
+    if (gone) {
+      context.log.error(
+        flickerEvents.spilled,
+        `spilled batches of ${context.name} wait for ${gone.destination}, which the config does not name any more`,
+        { source: context.name, destination: gone.destination },
+      );
     }
   }
 
@@ -189,7 +201,10 @@ export class FanOut {
       const backlog = this.backlogs.get(outlet);
       if (backlog && outlet.spillAfterMs !== undefined) {
         await this.sendOrSpill(run, records, backlog, outlet.spillAfterMs, batch, flight, signal);
-      } else await this.sendNow(run, records, batch, flight, signal);
+      } else {
+        await backlog?.emptied(signal);
+        await this.sendNow(run, records, batch, flight, signal);
+      }
     }
     run.left = () => [];
     flight.finished();

@@ -201,6 +201,43 @@ describe('a destination that the source does not wait for', () => {
     expect(b.lines).toEqual(range(1, 50));
   });
 
+  test('and that is waited for from now on gets what was spilled first, then the rest', async () => {
+    for (const numbered of [false, true]) {
+      const before = new Receiver('b', 10_000);
+      before.behave = () => 'blocked';
+      const first = new World([before]);
+      first.available = () => 30;
+      const life = first.start();
+      await until(first, () => first.position === 30, MINUTE);
+      await life.stop();
+      const now = new Receiver('b', undefined, numbered);
+      const world = new World([now]);
+      world.saved = first.saved;
+      for (const [key, lines] of first.spilled) world.spilled.set(key, lines);
+      world.available = () => 50;
+      world.start();
+      await until(world, () => world.position === 50 && world.listed.length === 0);
+      expect([now.lines, world.faults]).toEqual([range(1, 50), []]);
+      expect([...now.objects.keys()]).toEqual(numbered ? range(1, 5) : []);
+    }
+  });
+
+  test('and that the config does not name any more is told of', async () => {
+    const { b, world } = optional();
+    b.behave = () => 'blocked';
+    const life = world.start();
+    await until(world, () => world.position === 50, MINUTE);
+    await life.stop();
+    const without = new World([new Receiver('a')]);
+    without.saved = world.saved;
+    without.start();
+    await without.time.run(MINUTE);
+    expect(without.logged.lines.map(({ message }) => message)).toContain(
+      'spilled batches of numbers wait for b, which the config does not name any more',
+    );
+    expect(without.listed).toHaveLength(5);
+  });
+
   test('with --once is waited for at the end, and told when it stays down', async () => {
     const { b, world } = optional();
     b.behave = () => 'refuse-connection';
