@@ -27,7 +27,6 @@ export interface ApiSpec {
   readonly name: string;
   /** The preset's name; undefined without one. */
   readonly preset: string | undefined;
-  readonly experimental: boolean;
   readonly endpoint: URL;
   /** Names the pages: a saved page of another endpoint, or of another way to page, means nothing. */
   readonly of: string;
@@ -111,7 +110,6 @@ function presetSpec(config: PresetSourceConfig): ApiSpec {
   return {
     name: config.name,
     preset: preset.name,
-    experimental: preset.experimental ?? false,
     endpoint,
     of: keyOf(JSON.stringify([endpoint.href, preset.name, preset.paging.by])),
     method: preset.method ?? 'GET',
@@ -186,7 +184,6 @@ function anySpec(config: AnyApiConfig): ApiSpec {
   return {
     name: config.name,
     preset: undefined,
-    experimental: false,
     endpoint,
     of: keyOf(JSON.stringify([config.endpoint, type])),
     method: 'GET',
