@@ -14,26 +14,19 @@ import {
 } from '@aws-sdk/client-ecs';
 import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
-import { flickerCalls, flickerConfig, parseSettings, type AwsCall, type FlickerConfigInput } from '../../contract';
+import { flickerCalls, flickerConfig, parseSettings, type FlickerConfigInput } from '../../contract';
 import { startAws, type EmbeddedAws } from '../../dev/aws';
 import { runService, type RunningService } from '../../dev/ecs';
 import { Ledger } from '../../dev/ledger';
 import { startReceiver, type Receiver } from '../../dev/receiver';
 import { deployReference, referenceSources, stackStatus, unprotect, type Reference } from '../../dev/reference';
 import { startOkta, type Okta } from '../../dev/vendors/okta';
+import { covers, recordedCalls } from './recorded-calls';
 
 const LINES = 3000;
 const PROGRAM = 'flicker';
 const ARCHIVE = { bucket: 'e2e-archive', prefix: 'audit/' };
-const awsCallLine = z.looseObject({
-  event: z.literal('aws.call'),
-  operation: z.string(),
-  bucket: z.string(),
-  key: z.string().optional(),
-  prefix: z.string().optional(),
-});
 const deadLetter = z.looseObject({ event: z.looseObject({ line: z.string() }) });
-type RecordedCall = z.output<typeof awsCallLine>;
 
 /** One deployment serves all tests of this file, in order: what is deployed, what it does, how it is deployed again. */
 describe('the reference app, deployed by the CDK CLI', () => {
@@ -161,10 +154,7 @@ describe('the reference app, deployed by the CDK CLI', () => {
     });
 
   test('the calls that the program made are the calls of its contract', () => {
-    const recorded = (service?.lines() ?? []).flatMap(({ line }) => {
-      const parsed = awsCallLine.safeParse(parseLine(line));
-      return parsed.success ? [parsed.data] : [];
-    });
+    const recorded = recordedCalls((service?.lines() ?? []).map(({ line }) => line));
     const contract = flickerCalls(
       parseSettings(flickerConfig('template'), config, 'config'),
       `s3://${reference.bucket}/${reference.registryKey}`,
@@ -209,19 +199,4 @@ function configOf(api: string, endpoint: string): FlickerConfigInput {
     log_files: [{ ...app, batch_max_events: 100, destination: { type: 'http', endpoint } }],
     api_sources: [{ ...audit, destination: { type: 's3', ...ARCHIVE, compression: true } }],
   };
-}
-
-function parseLine(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined; // not a log line of the program
-  }
-}
-
-function covers({ operation, resource }: AwsCall, call: RecordedCall): boolean {
-  if (!('bucket' in resource) || operation !== call.operation || resource.bucket !== call.bucket) return false;
-  const [pattern, value] =
-    resource.type === 's3-object' ? [resource.key, call.key ?? ''] : [resource.prefix, call.prefix ?? ''];
-  return pattern.endsWith('*') ? value.startsWith(pattern.slice(0, -1)) : value === pattern;
 }

@@ -1,8 +1,16 @@
 import { CreateBucketCommand, GetObjectCommand, PutBucketVersioningCommand, S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
-import { takeoverBounds, type FlickerConfigInput, type HaTiming } from '../../contract';
+import {
+  flickerCalls,
+  flickerConfig,
+  parseSettings,
+  takeoverBounds,
+  type FlickerConfigInput,
+  type HaTiming,
+} from '../../contract';
 import { startAws, type EmbeddedAws } from '../../dev/aws';
 import { startReceiver, type Receiver } from '../../dev/receiver';
+import { covers, recordedCalls } from './recorded-calls';
 import { lines, quick, Stage, text, until, type Program } from './support';
 
 const Bucket = 'state';
@@ -53,19 +61,20 @@ afterEach(async () => {
   await receiver.stop();
 });
 
+const configOf = (log_files: FlickerConfigInput['log_files']): FlickerConfigInput => ({
+  log_files,
+  destination: { type: 'http', endpoint: receiver.url },
+  registry: { save_interval_ms: 100, heartbeat_interval_ms: 500, max_unsaved_events: MAX_UNSAVED },
+  ha,
+});
+
 function start(
   node: string,
   sources: FlickerConfigInput['log_files'],
   more: Partial<FlickerConfigInput> = {},
 ): Program {
-  const config: FlickerConfigInput = {
-    log_files: sources,
-    destination: { type: 'http', endpoint: receiver.url },
-    registry: { save_interval_ms: 100, heartbeat_interval_ms: 500, max_unsaved_events: MAX_UNSAVED },
-    ha,
-    ...more,
-  };
-  return stage.start(config, ['--track', '--registry-file', `s3://${Bucket}/${key}`, '--node-id', node], env);
+  const args = ['--track', '--registry-file', `s3://${Bucket}/${key}`, '--node-id', node, '--debug'];
+  return stage.start({ ...configOf(sources), ...more }, args, env);
 }
 
 const shared = (): FlickerConfigInput['log_files'] => [
@@ -169,6 +178,14 @@ test('node files move into registries of their own: nothing is lost, nothing is 
   await takeover(second);
   stage.append('shared.log', 'another shared line\n');
   await until('the other shared line', () => got.includes('another shared line'));
+  // What was called is what the contract says.
+  const contract = flickerCalls(
+    parseSettings(flickerConfig('final'), configOf(both), 'config'),
+    `s3://${Bucket}/${key}`,
+  );
+  const made = [first, second].flatMap(({ process }) => recordedCalls(process.lines));
+  expect(made.length).toBeGreaterThan(10);
+  expect(made.filter((call) => !contract.some((entry) => covers(entry, call)))).toEqual([]);
   expect(got.sort()).toEqual(
     [...lines(1, 60), 'a line of another node', 'a shared line', 'another shared line'].sort(),
   );
