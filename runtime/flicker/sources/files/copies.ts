@@ -93,8 +93,8 @@ export class Copies {
 
   /** Goes on in a copy. Its lines keep the ids that they had in the original. */
   async adopt(file: FileStat, original: Tail, poll: Poll, offset = original.offset): Promise<void> {
-    const { path, idHash, fingerprint, marker, savedMarker } = original;
-    const marks = offset === original.offset ? { marker, savedMarker } : {};
+    const { path, idHash, fingerprint, marker, savedMarker, streams } = original;
+    const marks = offset === original.offset ? { marker, savedMarker, streams } : {};
     const generation = this.entries.nextGeneration(file.id);
     const empty = this.entries.tails.get(file.id);
     this.entries.add(newTail(file, poll.now, { path, idHash, offset, fingerprint, generation, ...marks }));

@@ -1,5 +1,6 @@
 import {
   appendFileSync as append,
+  copyFileSync as copy,
   mkdirSync,
   renameSync as rename,
   symlinkSync,
@@ -161,6 +162,17 @@ describe('container log files', () => {
     const [entry] = Object.values(at.state.files);
     expect(entry).toMatchObject({ offset: 168 });
     expect(entry?.streams).toBeUndefined();
+  });
+
+  test('a copy is read on behind the part that waits, and what was shipped behind it is not shipped again', async () => {
+    const file = setup(pod, { format: 'cri' });
+    write(file, cri('stdout', 'P', 'a'.repeat(1100)) + cri('stderr', 'F', 'x'));
+    await at.start();
+    expect(await at.lines()).toEqual(['x']);
+    copy(file, `${file}.20240101-000000`);
+    truncate(file);
+    append(`${file}.20240101-000000`, cri('stdout', 'F', 'b'));
+    expect(await at.lines()).toEqual([`${'a'.repeat(1100)}b`]);
   });
 
   test('without ids a record is path and line', async () => {
