@@ -38,8 +38,16 @@ const available = [
   'sqs',
 ];
 
-/** Where a source's events go. */
-export function destinationSchema(mode: SettingsMode) {
+const schemas = new Map<SettingsMode, ReturnType<typeof makeSchema>>();
+
+/** Where a source's events go. One schema for all the places of a config: every preset has some. */
+export function destinationSchema(mode: SettingsMode): ReturnType<typeof makeSchema> {
+  const schema = schemas.get(mode) ?? makeSchema(mode);
+  schemas.set(mode, schema);
+  return schema;
+}
+
+function makeSchema(mode: SettingsMode) {
   return z.discriminatedUnion(
     'type',
     [
