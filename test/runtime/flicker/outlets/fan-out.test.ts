@@ -66,6 +66,27 @@ describe('two destinations', () => {
     expect([a.lines, b.lines]).toEqual([range(1, 10), range(1, 10)]);
   });
 
+  test('each have their refused events counted, with the place of the last', async () => {
+    const [a, b] = [new Receiver('a'), new Receiver('b', 1000)];
+    const world = new World([a, b]);
+    world.available = () => 30;
+    a.behave = () => 'refuse-last';
+    b.behave = () => 'blocked';
+    const life = world.start();
+    await until(world, () => world.position === 30, MINUTE);
+    b.behave = () => 'refuse-last';
+    await until(world, () => world.listed.length === 0);
+    expect(world.state.sources[NAME]?.destinations).toEqual({
+      a: { deadLetters: { events: 3, last: 'letter 3' } },
+      b: { spilled: 3, deadLetters: { events: 3, last: 'letter 6' } },
+    });
+    expect(world.letters.letters.map(({ destination, lines }) => [destination, lines])).toEqual([
+      ...['10', '20', '30'].map((line) => ['a', [line]]),
+      ...['10', '20', '30'].map((line) => ['b', [line]]),
+    ]);
+    await life.stop();
+  });
+
   test('without ids a kill repeats the batch under way to the one that is ahead, and loses nothing', async () => {
     const [a, b] = [new Receiver('a'), new Receiver('b')];
     const world = new World([a, b]);

@@ -23,7 +23,9 @@ export type Behaviour =
   /** Takes the first half. */
   | 'half'
   | 'hang'
-  | 'blocked';
+  | 'blocked'
+  /** Refuses the last event for good, and takes the others. */
+  | 'refuse-last';
 
 /** A receiver that lives longer than the program. */
 export class Receiver {
@@ -85,6 +87,10 @@ export class Receiver {
           take(Buffer.from(records.slice(0, half).body('lines')));
           return { kind: 'partial', refused: [], retry: range(half, records.count - 1), reason: 'throttled' };
         }
+        if (behaviour === 'refuse-last') {
+          take(Buffer.from(records.slice(0, records.count - 1).body('lines')));
+          return { kind: 'partial', refused: [{ index: records.count - 1, reason: '400' }], retry: [], reason: '' };
+        }
         take(lines);
         if (behaviour !== 'lose-answer') return { kind: 'accepted' };
         this.lost += records.count;
@@ -113,6 +119,7 @@ export class World {
   /** The registry as it was saved last. */
   saved = '{}';
   readonly spilled = new Map<string, Buffer>();
+  readonly letters = keptLetters();
   /** Lines that there are. */
   available: () => number = () => 0;
   batchEvents = 10;
@@ -211,7 +218,7 @@ export class Life {
       },
       createSource: () => this.source(state),
       outlets: world.receivers.map((receiver) => receiver.outlet(this.process)),
-      deadLetters: keptLetters().deadLetters,
+      deadLetters: world.letters.deadLetters,
       spill: this.spill(),
       retry,
       commits: this.saver,
