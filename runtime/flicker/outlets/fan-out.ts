@@ -267,7 +267,7 @@ export class FanOut {
     pause: (sleep: () => Promise<void>) => Promise<void> = (sleep) => sleep(),
     until = Number.POSITIVE_INFINITY,
   ): DeliveryContext {
-    const { clock, deadLetters, retry, log, metrics, name, once } = this.context;
+    const { clock, commits, deadLetters, retry, log, metrics, name, once } = this.context;
     const { status, destination } = outlet;
     return {
       destination,
@@ -294,6 +294,8 @@ export class FanOut {
         pause(async () => {
           const remaining = until - clock.monotonic();
           if (remaining > 0) await clock.sleep(Math.min(ms, remaining), signal);
+          // Without a lease it must not be tried again.
+          commits.check();
           if (remaining <= ms) throw new GivenUp();
         }),
     };

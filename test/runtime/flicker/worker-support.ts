@@ -59,6 +59,8 @@ export class Bench {
   /** Set for a numbered destination. */
   recovered: StateChange[] | undefined;
   reserve: () => Promise<void> = () => Promise.resolve();
+  /** Throws when no new work may begin. */
+  lease: () => void = () => {};
   reserved = 0;
   once = false;
   settings = settings;
@@ -74,7 +76,7 @@ export class Bench {
 
   /** Positions as they are saved; each is checked to cover nothing that was not accepted. */
   readonly commits: Commits = {
-    check: () => {},
+    check: () => this.lease(),
     reserve: async (events, signal) => {
       await this.reserve();
       signal?.throwIfAborted();

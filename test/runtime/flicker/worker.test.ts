@@ -1,4 +1,5 @@
 import { Stopping } from '../../../runtime/core/lifecycle';
+import { LeaseEndedError } from '../../../runtime/registry/errors';
 import { NoDeadLetterLocationError } from '../../../runtime/flicker/delivery';
 import { SourceError } from '../../../runtime/flicker/source';
 import { Bench, MINUTE, NAME } from './worker-support';
@@ -11,6 +12,33 @@ async function stop(bench: Bench, running: Promise<void>): Promise<void> {
   bench.drain.abort(new Stopping('SIGTERM'));
   await bench.ended(running);
 }
+
+const expired = () => {
+  throw new LeaseEndedError({ kind: 'expired', deadlineMs: 1 });
+};
+
+describe('without a lease, before anything has told it to stop', () => {
+  test('it does not poll', async () => {
+    const bench = new Bench();
+    const running = bench.start();
+    await bench.time.run(100);
+    const polls = bench.polls.length;
+    bench.lease = expired;
+    await expect(bench.ended(running)).rejects.toThrow(LeaseEndedError);
+    expect(bench.polls).toHaveLength(polls);
+  });
+
+  test('it does not send again what has failed, and nothing moves', async () => {
+    const bench = new Bench();
+    bench.available = 15;
+    bench.answer = () => {
+      bench.lease = expired;
+      return down;
+    };
+    await expect(bench.ended(bench.start())).rejects.toThrow(LeaseEndedError);
+    expect([bench.sent.length, bench.position, bench.reserved]).toEqual([1, 0, 0]);
+  });
+});
 
 describe('positions', () => {
   test('the first one is saved before the first read', async () => {
