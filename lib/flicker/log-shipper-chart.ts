@@ -1,6 +1,6 @@
 import { Chart, JsonPatch, type ApiObject } from 'cdk8s';
 import { k8s } from 'cdk8s-plus-28';
-import type { Construct } from 'constructs';
+import type { Construct, IConstruct } from 'constructs';
 import {
   awsEnvironment,
   bundlePath,
@@ -19,6 +19,7 @@ import { hardenedPod, httpProbes, programLabels, resourceRequirements, spread } 
 import { dashboardConfigMap, podMonitor, prometheusRule } from '../k8s/monitoring';
 import { NetworkEdge, networkPolicy } from '../k8s/network';
 import { describeToken, tokenFields, tokenProblems } from '../k8s/tokens';
+import { describeProblem } from '../problem';
 import { checkChart } from './check-chart';
 import type { LogShipperChartProps, ShipperMonitors } from './log-shipper-chart-props';
 import { POD_LOGS } from './pod-logs';
@@ -30,6 +31,7 @@ const CONFIG_FOLDER = '/config';
 const CONFIG_FILE = 'config.yaml';
 /** Log files of pods belong to root and may be read by its group: this group, and no more of root. */
 const ROOT_GROUP = 0;
+const MARK = Symbol.for('holdfast.LogShipperChart');
 const [LIVE, READY, METRICS] = flickerPort.paths;
 const defaultResources = { memoryRequest: '128Mi', memoryLimit: '256Mi', cpuRequest: '100m', cpuLimit: '200m' };
 
@@ -38,6 +40,10 @@ const defaultResources = { memoryRequest: '128Mi', memoryLimit: '256Mi', cpuRequ
  * a DaemonSet that reads the logs of its node's pods.
  */
 export class LogShipperChart extends Chart {
+  static isLogShipperChart(construct: IConstruct): construct is LogShipperChart {
+    return MARK in construct;
+  }
+
   /** Labels of the pods. */
   readonly podLabels: Readonly<Record<string, string>>;
   /** The registry: `s3://bucket/key`. */
@@ -53,6 +59,7 @@ export class LogShipperChart extends Chart {
     const { name = FLICKER, namespace = 'logging', stage = 'prod', shipperName = id } = props;
     const labels = programLabels(FLICKER, name);
     super(scope, id, { namespace, disableResourceNameHashes: true });
+    Object.defineProperty(this, MARK, { value: true });
     this.config = checkChart(this.node.path, { ...props, name, namespace, stage, shipperName });
     this.highlyAvailable = Boolean(this.config.ha);
     this.name = name;
@@ -76,10 +83,32 @@ export class LogShipperChart extends Chart {
     if (props.monitoring) this.addMonitoring(props.monitoring, namespace, props.nodeLogs ?? false);
     this.node.addValidation({
       validate: () => [
+        ...this.sharedRegistry(),
         ...tokenFields(props.config).map((field) => describeToken('config', field)),
         ...this.apiObjects.flatMap((object: ApiObject) => tokenProblems(object.toJson())),
       ],
     });
+  }
+
+  /** A registry has one shipper, or those that stand by for each other. */
+  private sharedRegistry(): string[] {
+    const others = this.node.root.node
+      .findAll()
+      .filter(LogShipperChart.isLogShipperChart)
+      .filter(
+        (other) =>
+          other !== this &&
+          other.registryFile === this.registryFile &&
+          !(other.highlyAvailable && this.highlyAvailable),
+      );
+    return others.map(({ node }) =>
+      describeProblem({
+        what: `registry of ${this.node.path}`,
+        got: `${this.registryFile}, which ${node.path} has too`,
+        expected: 'one shipper for each registry, or ha in the config of all that have it',
+        fix: 'give one of them another shipperName or stage',
+      }),
+    );
   }
 
   /** "Restricted", but for volumes of the node: there the rule that forbids them is told when it is broken, and not enforced. */

@@ -1,9 +1,9 @@
 import { Validations } from 'aws-cdk-lib';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
 import { BucketDeployment, Source } from 'aws-cdk-lib/aws-s3-deployment';
-import { Yaml, type Chart } from 'cdk8s';
+import { ApiObject, Chart, DependencyGraph, Yaml } from 'cdk8s';
 import type { Construct } from 'constructs';
-import { tokenFields } from './tokens';
+import { isTokenProblem, tokenFields } from './tokens';
 
 export interface ManifestsAssetProps {
   /** Charts whose objects go into the file, in this order. */
@@ -27,20 +27,32 @@ export interface ManifestsAssetProps {
 export function manifestsAsset(scope: Construct, id: string, props: ManifestsAssetProps): BucketDeployment {
   const { charts, destinationBucket, key = 'manifests.yaml' } = props;
   const [folder, file] = [key.slice(0, key.lastIndexOf('/') + 1), key.slice(key.lastIndexOf('/') + 1)];
-  // Not chart.toJson(), which refuses tokens.
-  const objects = charts.flatMap((chart) => chart.apiObjects.map((object) => object.toJson() as unknown));
-  const text = Yaml.stringify(...objects);
+  const objects = charts.flatMap(objectsOf);
   const deployment = new BucketDeployment(scope, id, {
-    sources: [Source.data(file, text)],
+    sources: [Source.data(file, Yaml.stringify(...objects))],
     destinationBucket,
     destinationKeyPrefix: folder === '' ? undefined : folder,
     prune: false,
   });
-  if (charts.every((chart) => tokenFields(chart.apiObjects.map((object) => object.toJson() as unknown)).length === 0)) {
+  if (tokenFields(objects).length === 0) {
     Validations.of(deployment).addWarning(
       'holdfast:manifestsWithoutTokens',
       'these manifests hold nothing that is known only at deployment: commit them instead, and save the Lambda function',
     );
   }
   return deployment;
+}
+
+/** What `chart.toJson()` gives, which refuses tokens: every object of the chart, those that others need first. */
+function objectsOf(chart: Chart): unknown[] {
+  const problems = chart.node
+    .findAll()
+    .flatMap(({ node }) => node.validate())
+    .filter((text) => !isTokenProblem(text));
+  if (problems.length > 0) throw new Error(problems.join('\n'));
+  return new DependencyGraph(chart.node)
+    .topology()
+    .filter((found): found is ApiObject => ApiObject.isApiObject(found))
+    .filter((object) => Chart.of(object) === chart)
+    .map((object): unknown => object.toJson());
 }

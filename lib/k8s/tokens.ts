@@ -22,9 +22,16 @@ export function tokenProblems(manifest: {
   return tokenFields(manifest).map((field) => describeToken(`${manifest.kind}/${manifest.metadata.name}`, field));
 }
 
+const complaint = 'holds a CDK token, whose value is known only when its stack is deployed';
+
 /** Says what to do about a token in a field of an object. */
 export function describeToken(object: string, field: string): string {
-  return `${object}: ${field} holds a CDK token, whose value is known only when its stack is deployed; ${advice}`;
+  return `${object}: ${field} ${complaint}; ${advice}`;
+}
+
+/** Whether a problem is one of those. */
+export function isTokenProblem(problem: string): boolean {
+  return problem.includes(complaint);
 }
 
 /** Paths of the fields of a value that hold a CDK token. */

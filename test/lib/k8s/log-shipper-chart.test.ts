@@ -315,6 +315,18 @@ describe('errors', () => {
   });
 });
 
+test('one registry has one shipper, or several with ha', () => {
+  const both = (config: FlickerConfigInput) => () => {
+    const app = new App();
+    for (const id of ['a', 'b']) chartWith({ config, name: id, shipperName: 'okta' }, id, app);
+    return app.synthYaml();
+  };
+  expect(both(plainConfig())).toThrow(
+    'registry of a: got s3://company-state/flicker/prod/okta-registry.json, which b has too, expected one shipper for each registry',
+  );
+  expect(both(plainConfig({ ha: true }))).not.toThrow();
+});
+
 test('a large config is refused, and one that a task definition could not hold is not', () => {
   const sources = (count: number) =>
     Array.from({ length: count }, (_, i) => ({

@@ -1,7 +1,8 @@
-import { Fn, Token } from 'aws-cdk-lib';
+import { Fn, Stack, Token } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { ApiObject, App, Chart, Testing } from 'cdk8s';
+import { Construct, type IConstruct } from 'constructs';
 import { z } from 'zod';
 import { PodIdentityRole, StateRegistry } from '../../../lib';
 import { AwsIdentity, ContainerCode, manifestsAsset, NetworkEdge, RefuseTokens } from '../../../lib/k8s';
@@ -58,6 +59,13 @@ describe('a literal manifest', () => {
   });
 });
 
+const deployment = z.object({ Properties: z.looseObject({ SourceMarkers: z.array(z.unknown()) }) });
+
+function deploymentIn(construct: IConstruct) {
+  const [found] = Object.values(Template.fromStack(Stack.of(construct)).findResources('Custom::CDKBucketDeployment'));
+  return deployment.parse(found);
+}
+
 describe('manifestsAsset', () => {
   function deployed() {
     const stack = testStack();
@@ -85,9 +93,7 @@ describe('manifestsAsset', () => {
       DestinationBucketKeyPrefix: 'logging/',
       Prune: false,
     });
-    const [deployment] = Object.values(template.findResources('Custom::CDKBucketDeployment'));
-    const { SourceMarkers } = z.looseObject({ SourceMarkers: z.array(z.unknown()) }).parse(deployment?.Properties);
-    const filled = JSON.stringify(SourceMarkers);
+    const filled = JSON.stringify(deploymentIn(stack).Properties.SourceMarkers);
     expect(filled).toMatch(/"Ref":"Registry\w+"/);
     expect(filled).toMatch(/"Fn::GetAtt":\["Role\w+","Arn"\]/);
   });
@@ -101,6 +107,25 @@ describe('manifestsAsset', () => {
     };
     expect(hash()).toMatch(/^[0-9a-f]{64}$/);
     expect(hash()).toBe(hash());
+  });
+
+  test('takes the objects of any chart, however deep, and refuses what is wrong otherwise', () => {
+    const stack = testStack();
+    const destinationBucket = Bucket.fromBucketName(stack, 'Delivery', 'company-delivery');
+    const app = new App();
+    const chart = new Chart(app, 'Other');
+    const data = { bucket: new Bucket(stack, 'Bucket').bucketName };
+    new ApiObject(new Construct(chart, 'Deep'), 'Map', {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'deep' },
+      data,
+    });
+    const { Properties } = deploymentIn(manifestsAsset(stack, 'Manifests', { charts: [chart], destinationBucket }));
+    expect(Properties.SourceMarkers).toEqual([{ '<<marker:0xbaba:0>>': { Ref: expect.stringMatching(/^Bucket/) } }]);
+
+    chart.node.addValidation({ validate: () => ['the chart is wrong'] });
+    expect(() => manifestsAsset(stack, 'Again', { charts: [chart], destinationBucket })).toThrow('the chart is wrong');
   });
 
   test('says when nobody needs it', () => {

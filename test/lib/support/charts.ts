@@ -54,6 +54,18 @@ export function cloudRunChart(change: Partial<CloudRunLogShipperProps> = {}): Cl
 export const shipperShapes: Readonly<Record<string, Partial<LogShipperChartProps>>> = {
   single: {
     namespace: 'single',
+    // What Helm and YAML might read otherwise.
+    config: plainConfig({
+      api_sources: [
+        {
+          name: 'audit',
+          endpoint: 'https://api.example.com/events?a=1&b=<2>',
+          results_field: '',
+          timestamp_field: 'at',
+          headers: { Note: '{{ "é" }} \u2028 $${x}', Company: '${COMPANY}', Token: '${OKTA_API_TOKEN}' },
+        },
+      ],
+    }),
     identity: AwsIdentity.irsa('arn:aws:iam::123456789012:role/flicker'),
     secrets: { OKTA_API_TOKEN: { name: 'okta', key: 'token' } },
     environment: { COMPANY: 'company' },
