@@ -20,7 +20,7 @@ export interface Poll {
  * what is to be read again: `closed` is where the one begins, `next` where the other does.
  */
 export function openWindow(
-  spec: ApiSpec,
+  spec: Pick<ApiSpec, 'of' | 'retentionMs'>,
   mode: WindowMode,
   position: ApiPosition,
   poll: Poll,

@@ -31,7 +31,7 @@ describe('a cursor that the vendor no longer knows', () => {
   it.each(['okta', 'auth0', 'onepassword'])(
     'begins again before the newest event and reports the gap: %s',
     async (name) => {
-      const { vendor, append, ids, source, gaps } = await begin(name);
+      const { vendor, append, ids, source, gaps, sent } = await begin(name);
       append(3, NOW);
       await source.poll();
       source.time += 20 * MINUTE;
@@ -51,6 +51,13 @@ describe('a cursor that the vendor no longer knows', () => {
       // What it knows survives a kill.
       await source.restart();
       for (let i = 0; i < 5; i++) await source.poll();
+      if (name === 'onepassword') {
+        const starts = sent().filter(({ body }) => JSON.stringify(body).includes('start_time'));
+        expect(starts.map(({ body }) => body)).toEqual([
+          { limit: 7, start_time: iso(NOW) },
+          { limit: 7, start_time: iso(newest - 10 * MINUTE) },
+        ]);
+      }
       // Events of the overlap are told by id.
       expect(source.shipped.map(({ id }) => id).sort()).toEqual(all);
     },
