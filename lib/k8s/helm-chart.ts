@@ -72,7 +72,7 @@ export function helmChart(props: HelmChartProps): Record<string, string> {
       appVersion: version,
     }),
     'values.yaml': Object.entries(values)
-      .map(([key, { description: text, default: value }]) => `# ${text}\n${Yaml.stringify({ [key]: value })}`)
+      .map(([key, { description: text, default: value }]) => `# ${text}\n${yamlOf({ [key]: value })}`)
       .join('\n'),
     'values.schema.json': `${JSON.stringify(valuesSchema(props))}\n`,
     'templates/NOTES.txt': `${props.notes.trimEnd()}\n`,
@@ -86,6 +86,17 @@ export function helmChart(props: HelmChartProps): Record<string, string> {
       condition === undefined ? text : `{{- if ${condition} }}\n${text}{{- end }}\n`;
   }
   return files;
+}
+
+/** YAML, or JSON for what a YAML 1.1 parser would take as the end of a line. */
+function yamlOf(value: HelmObject): string {
+  const text = Yaml.stringify(value);
+  const lineEnds = /[\u0085\u2028\u2029]/g;
+  if (text.search(lineEnds) === -1) return text;
+  const escape = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return Object.entries(value)
+    .map(([key, item]) => `${key}: ${JSON.stringify(item).replace(lineEnds, escape)}\n`)
+    .join('');
 }
 
 /** The field of the object with this kind, as the manifests have it. @throws Error when there is none */
