@@ -112,6 +112,7 @@ function isCopy(copy: RegistryDocument | undefined, from: ObjectStore, closed: R
 async function write({ from, to, desk, clusterId, overwrite }: CopyOptions, closed: RegistryDocument): Promise<void> {
   await replace(to, desk, (stored) => {
     const there = documentOf(stored);
+    if (stored.kind === 'damaged') throw new OperatorError(`something else was written to ${to.location} meanwhile`);
     if (isHandedOver(there, from, closed)) throw handedOver(to);
     if (there && !overwrite && !isCopy(there, from, closed)) {
       throw new OperatorError(`somebody else has created ${to.location} meanwhile; ${from.location} stays closed`);

@@ -23,7 +23,9 @@ export type Stored =
   | { readonly kind: 'current'; readonly document: RegistryDocument; readonly etag: string; readonly bytes: number }
   | { readonly kind: 'version-1'; readonly json: Readonly<Record<string, unknown>>; readonly bytes: number }
   | { readonly kind: 'missing' }
-  | { readonly kind: 'deleted' };
+  | { readonly kind: 'deleted' }
+  /** Something that is no registry. */
+  | { readonly kind: 'damaged'; readonly reason: string; readonly etag: string };
 
 /** What one edit did. */
 export interface Edited {
@@ -41,9 +43,20 @@ export class OperatorError extends Error {
 }
 
 /** Reads what is stored. @throws RegistryError when it cannot be read, or is no registry */
-export async function look(store: ObjectStore, desk: Desk): Promise<Stored> {
+export async function look(store: ObjectStore, desk: Desk): Promise<Exclude<Stored, { readonly kind: 'damaged' }>> {
+  const stored = await peek(store, desk);
+  if (stored.kind === 'damaged') throw damaged(store.location, stored.reason);
+  return stored;
+}
+
+/** Reads what is stored, be it a registry or not. @throws RegistryError when it cannot be read */
+export async function peek(store: ObjectStore, desk: Desk): Promise<Stored> {
   const { stored } = await read(store, desk);
   return stored;
+}
+
+function damaged(location: string, reason: string): RegistryError {
+  return new RegistryError(location, { kind: 'unparsable', reason });
 }
 
 /**
@@ -111,6 +124,8 @@ export function editable(stored: Stored, location: string): RegistryDocument {
   switch (stored.kind) {
     case 'missing':
       throw new OperatorError(`there is no registry at ${location}`);
+    case 'damaged':
+      throw damaged(location, stored.reason);
     case 'deleted':
       throw new OperatorError(`the registry ${location} was deleted; restore a version of it by "registry import"`);
     case 'version-1':
@@ -174,7 +189,7 @@ function parse(body: Uint8Array, etag: string, location: string): Stored {
     case 'newer':
       throw new RegistryError(location, { kind: 'newer-format', format: parsed.format });
     case 'invalid':
-      throw new RegistryError(location, { kind: 'unparsable', reason: parsed.reason });
+      return { kind: 'damaged', reason: parsed.reason, etag };
   }
 }
 

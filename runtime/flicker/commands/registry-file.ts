@@ -4,32 +4,40 @@ import { SettingsError } from '../../../contract';
 import { errorText } from '../../core/errors';
 import { differences } from '../../registry/difference';
 import { parseDocument, serializeDocument, type RegistryDocument } from '../../registry/format';
-import { look, OperatorError, operatorLease, replace, type Stored } from '../../registry/operate';
+import { look, OperatorError, operatorLease, peek, replace, type Stored } from '../../registry/operate';
 import type { FlickerState } from '../state';
 import { stateOf, type Desktop } from './registry-desk';
 import { holderText, report } from './registry-edit';
-import { changesTable } from './registry-history';
+import { changesTable, versionById } from './registry-history';
 
 /** `flicker registry export`. */
-export async function exportRegistry(desk: Desktop, file: string | undefined): Promise<number> {
-  const stored = await look(desk.store, desk);
-  if (stored.kind !== 'current') {
-    throw new OperatorError(`there is no registry to export at ${desk.store.location} (${stored.kind})`);
-  }
-  const json: unknown = JSON.parse(Buffer.from(serializeDocument(stored.document)).toString());
-  const exported = `${JSON.stringify(json, null, 2)}\n`;
+export async function exportRegistry(
+  desk: Desktop,
+  file: string | undefined,
+  versionId: string | undefined,
+): Promise<number> {
+  const document = await exported(desk, versionId);
+  const json: unknown = JSON.parse(Buffer.from(serializeDocument(document)).toString());
+  const content = `${JSON.stringify(json, null, 2)}\n`;
   if (file === undefined || file === '-') {
-    desk.print(exported);
+    desk.print(content);
     return 0;
   }
   try {
-    await writeFile(file, exported, { mode: 0o600, flag: 'wx' });
+    await writeFile(file, content, { mode: 0o600, flag: 'wx' });
   } catch (error) {
     throw new OperatorError(`cannot write ${file}: ${errorText(error)}`);
   }
-  if (desk.json) desk.print(`${JSON.stringify({ file, bytes: exported.length })}\n`);
-  else desk.print(`wrote ${file}, epoch ${stored.document.lease.epoch}, seq ${stored.document.lease.seq}\n`);
+  if (desk.json) desk.print(`${JSON.stringify({ file, bytes: content.length })}\n`);
+  else desk.print(`wrote ${file}, epoch ${document.lease.epoch}, seq ${document.lease.seq}\n`);
   return 0;
+}
+
+async function exported(desk: Desktop, versionId: string | undefined): Promise<RegistryDocument> {
+  if (versionId !== undefined) return (await versionById(desk, versionId)).document;
+  const stored = await look(desk.store, desk);
+  if (stored.kind === 'current') return stored.document;
+  throw new OperatorError(`there is no registry to export at ${desk.store.location} (${stored.kind})`);
 }
 
 /** `flicker registry import`. */
@@ -37,12 +45,12 @@ export async function importRegistry(desk: Desktop, file: string, overwrite: boo
   const { store } = desk;
   const given = await documentIn(file);
   stateOf(given, file);
-  const stored = await look(store, desk);
+  const stored = await peek(store, desk);
   check(stored, given, store.location, overwrite);
   const before = stored.kind === 'current' ? stored.document : undefined;
   const planned = differences(before?.state, given.state);
   if (!desk.json) {
-    const what = before ? changesTable(planned) : `creates ${store.location}\n`;
+    const what = before ? changesTable(planned) : `writes ${store.location}\n`;
     desk.print(`${what}\n${before ? holderText(before) : 'The next instance starts with what is written.'}\n`);
   }
   if (!before) await checkSpilled(desk, stateOf(given, file));
@@ -63,6 +71,11 @@ export async function importRegistry(desk: Desktop, file: string, overwrite: boo
 function check(stored: Stored, given: RegistryDocument, location: string, overwrite: boolean): void {
   if (stored.kind === 'version-1') {
     throw new OperatorError(`the registry ${location} has format 1; start the program once to upgrade it`);
+  }
+  if (stored.kind === 'damaged' && !overwrite) {
+    throw new OperatorError(
+      `there is something at ${location} that is no registry (${stored.reason}); say --overwrite to put the file in its place`,
+    );
   }
   if (stored.kind !== 'current') return;
   const { clusterId, lease } = stored.document;

@@ -108,6 +108,12 @@ async function chosen(
   throw new OperatorError(`there are no two versions of ${desk.store.location}`);
 }
 
+/** @throws OperatorError when there is no such version, or it cannot be used */
+export async function versionById(desk: Desktop, id: string): Promise<StoredVersion & { document: RegistryDocument }> {
+  const kept = await desk.history();
+  return readVersion(kept, await named(kept, id, desk), desk);
+}
+
 async function named(kept: History, id: string, desk: Desktop): Promise<StoredVersion> {
   for await (const version of kept.versions(desk.signal)) {
     if (version.id === id) return version;

@@ -74,15 +74,16 @@ export const addRegistry: AddCommand = (program, call) => {
     });
   at(registry.command('export [file]'))
     .description('Write the whole registry as JSON to a file, or to standard output.')
-    .action(async (file: string | undefined, options: Common) => {
+    .option('--version-id <id>', 'An earlier version, as `history` lists it.')
+    .action(async (file: string | undefined, options: Common & { versionId?: string }) => {
       const { exportRegistry } = await import('./registry-file');
-      call.end(await withDesk(call, options, (desk) => exportRegistry(desk, file)));
+      call.end(await withDesk(call, options, (desk) => exportRegistry(desk, file, options.versionId)));
     });
   writing(registry.command('import <file>'))
     .description(
       'Replace the positions by those of an exported file, or restore a deleted registry; `-` is standard input.',
     )
-    .option('--overwrite', 'Also when the registry was saved since the export, or was moved away.')
+    .option('--overwrite', 'Also when the registry was saved since the export, was moved away, or is damaged.')
     .action(async (file: string, options: Common & { overwrite?: boolean }) => {
       const { importRegistry } = await import('./registry-file');
       call.end(await withDesk(call, options, (desk) => importRegistry(desk, file, options.overwrite ?? false)));

@@ -189,7 +189,7 @@ test('an edit that races with a running holder is neither lost nor overwrites wh
   }
   expect(met.edits).toBeGreaterThan(60);
   expect(met.conflicts).toBeGreaterThan(4);
-  expect(met.fenced).toBeGreaterThan(30);
+  expect(met.fenced).toBeGreaterThan(12);
 }, 60_000);
 
 test('the history lists what S3 keeps, newest first, over pages, deletions too, and of this key only', async () => {

@@ -134,6 +134,18 @@ test('export and import: a file for the owner alone; what was saved since is not
   expect(stored()).toMatchObject({ sources: state.sources, lease: { epoch: 5, owner: REGISTRY_OPERATOR } });
 });
 
+test('a damaged registry is put right by an import', async () => {
+  const exported = join(folder, 'export.json');
+  await registry('export', exported);
+  writeFileSync(at, 'garbage');
+  expect((await registry('show')).err).toContain('it is not JSON (7 bytes)');
+  expect((await registry('set', 'okta', 'a=1', '--yes')).err).toContain('it is not JSON (7 bytes)');
+  expect((await registry('import', exported, '--yes')).err).toContain('that is no registry');
+  expect(readFileSync(at, 'utf8')).toBe('garbage');
+  expect(await registry('import', exported, '--yes', '--overwrite')).toMatchObject({ code: 0 });
+  expect(stored()).toMatchObject({ sources: state.sources, lease: { epoch: 5, state: 'released' } });
+});
+
 test('an import elsewhere is refused where it would lose what was spilled; a copy carries it', async () => {
   const spill = [{ source: 'okta', destination: 'siem', key: 'okta/siem/1.jsonl', events: 1, bytes: 3 }];
   put({ spill });

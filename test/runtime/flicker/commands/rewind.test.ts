@@ -1,4 +1,5 @@
 import { World, KEY } from '../../registry/world';
+import { exportRegistry } from '../../../../runtime/flicker/commands/registry-file';
 import { rewind } from '../../../../runtime/flicker/commands/registry-edit';
 import { diff, history } from '../../../../runtime/flicker/commands/registry-history';
 import type { Desktop } from '../../../../runtime/flicker/commands/registry-desk';
@@ -177,5 +178,7 @@ test('history and diff', async () => {
     /sources.okta.position.watermark\s+\d+ \(2024-01-01T01:00:00.000Z\)\s+\d+ \(2024-01-01T02:00:00.000Z\)/,
   );
   expect(told).toMatch(/lease.seq\s+2\s+3/);
+  const earlier: unknown = JSON.parse(await past.run((desk) => exportRegistry(desk, undefined, 'v1')));
+  expect(earlier).toMatchObject({ lease: { seq: 2 }, sources: { okta: { position: api(1).position } } });
   await expect(past.run((desk) => diff(desk, 'v1', 'v99'))).rejects.toThrow('has no version v99');
 });
