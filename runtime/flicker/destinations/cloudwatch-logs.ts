@@ -5,6 +5,7 @@ import type { Records } from '../batch';
 import type { Answer, Destination, Refusal } from '../destination';
 import { acceptedBut, sendChunks, type ChunkAnswer, type Item } from './chunks';
 import { answerOfFailure, awsFailure, limited } from './aws-request';
+import { attemptTimes } from './event-time';
 import { decode } from './record';
 
 type Config = Extract<DestinationConfig, { type: 'cloudwatch_logs' }>;
@@ -29,6 +30,7 @@ export async function createCloudWatchLogsDestination(
 ): Promise<Destination> {
   const { PutLogEventsCommand, CreateLogStreamCommand } = await import('@aws-sdk/client-cloudwatch-logs');
   const logGroupName = config.log_group;
+  const timeOf = attemptTimes(clock);
   const hint = `check that the log group ${logGroupName} is there and that the role may put log events and create log streams in it`;
 
   async function put(chunk: readonly Event[], records: Records, logStreamName: string, signal: AbortSignal) {
@@ -74,7 +76,7 @@ export async function createCloudWatchLogsDestination(
     layout: 'lines',
     send({ source, records }, signal): Promise<Answer> {
       const stream = config.log_stream ?? streamName(source, nodeId);
-      const events = eventsOf(records, clock.now());
+      const events = eventsOf(records, timeOf(records));
       const apart = (first: Event, event: Event) => event.timestamp - first.timestamp >= SPAN_MS;
       return sendChunks(SERVICE, events, limits, { parallel: 1, apart }, (chunk) =>
         sendChunk(chunk, records, stream, signal),

@@ -156,6 +156,11 @@ describe('cloudwatch_logs', () => {
     requests.length = 0;
     expect(await to.send(shipment([], { records: built(lines(30, 100_000)) }), never)).toEqual({ kind: 'accepted' });
     expect(sentEvents().map(({ length }) => length)).toEqual([10, 10, 10]);
+    requests.length = 0;
+    // 1,048,576 bytes are 64 of these with 26 bytes each, and 65 without.
+    const exact = Array<string>(65).fill('x'.repeat(16_384 - 26 - '{"path":"/a","line":"","id":"id-00"}'.length));
+    await to.send(shipment([], { records: built(exact.map((line, i) => (i < 10 ? `${line}x` : line))) }), never);
+    expect(sentEvents().map(({ length }) => length)).toEqual([64, 1]);
   });
 
   test('an aborted request rejects with the reason', async () => {
@@ -260,6 +265,11 @@ describe('sqs', () => {
       MessageGroupId: 'app',
       MessageDeduplicationId: 'id-4',
     });
+    requests.length = 0;
+    reply = () => failed({});
+    expect(await to.send(shipment(['a'], { source: 'with space' }), never)).toEqual({ kind: 'accepted' });
+    // What SQS does not allow in a name is hashed.
+    expect(String(listOf(requests[0]?.body ?? {}, 'Entries')[0]?.MessageGroupId)).toMatch(/^[0-9a-f]{64}$/);
   });
 
   test('requests that are too long together are sent in halves', async () => {
