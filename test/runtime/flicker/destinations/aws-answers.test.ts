@@ -157,10 +157,12 @@ describe('cloudwatch_logs', () => {
     expect(await to.send(shipment([], { records: built(lines(30, 100_000)) }), never)).toEqual({ kind: 'accepted' });
     expect(sentEvents().map(({ length }) => length)).toEqual([10, 10, 10]);
     requests.length = 0;
-    // 1,048,576 bytes are 64 of these with 26 bytes each, and 65 without.
-    const exact = Array<string>(65).fill('x'.repeat(16_384 - 26 - '{"path":"/a","line":"","id":"id-00"}'.length));
-    await to.send(shipment([], { records: built(exact.map((line, i) => (i < 10 ? `${line}x` : line))) }), never);
-    expect(sentEvents().map(({ length }) => length)).toEqual([64, 1]);
+    // 2,048 records of 486 bytes are 1 MiB with 26 bytes for each.
+    const exact = Array.from({ length: 2049 }, (_, i) =>
+      'x'.repeat(486 - `{"path":"/a","line":"","id":"id-${i}"}`.length),
+    );
+    await to.send(shipment([], { records: built(exact) }), never);
+    expect(sentEvents().map(({ length }) => length)).toEqual([2048, 1]);
   });
 
   test('an aborted request rejects with the reason', async () => {
