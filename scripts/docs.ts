@@ -1,14 +1,16 @@
 // Writes what the docs take from the contract, and compiles every TypeScript example of README and docs.
-//   tsx scripts/docs.ts           writes docs/flicker-config.md and docs/presets.md
+//   tsx scripts/docs.ts           writes docs/commands.md, docs/flicker-config.md and docs/presets.md
 //   tsx scripts/docs.ts --check   fails where a file has drifted or an example does not compile
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
+import { commandsReference } from './commands-reference';
 import { configReference } from './config-reference';
 import { presetsReference } from './presets-reference';
 
 const root = join(__dirname, '..');
 const generated: Readonly<Record<string, () => string>> = {
+  'docs/commands.md': commandsReference,
   'docs/flicker-config.md': configReference,
   'docs/presets.md': presetsReference,
 };
