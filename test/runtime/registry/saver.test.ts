@@ -7,7 +7,7 @@ import { Saver } from '../../../runtime/registry/saver';
 const fenced: LeaseEnd = { kind: 'fenced', by: { owner: 'owner-2', host: 'host-2', epoch: 2 } };
 
 /** A saver over a registry whose saves take 100 ms and answer as told. */
-function setUp(maxUnsavedEvents = 100) {
+function setUp(maxUnsavedEvents = 100, heartbeatMs = 60_000) {
   const time = new VirtualTime();
   const { clock } = new SimProcess(time, 'test');
   const saves: { at: number; state: State; release: boolean }[] = [];
@@ -38,7 +38,7 @@ function setUp(maxUnsavedEvents = 100) {
     snapshot: () => ({ position }),
     clock,
     saveIntervalMs: 5_000,
-    heartbeatMs: 60_000,
+    heartbeatMs,
     maxUnsavedEvents,
     onSave: (result, seconds) => results.push(`${result} ${seconds.toFixed(1)}`),
     random: () => 0.5,
@@ -63,7 +63,7 @@ function setUp(maxUnsavedEvents = 100) {
     await time.run(0);
     return seen;
   };
-  return { time, clock, saver, saves, outcomes, results, deliver, fence, state };
+  return { time, clock, saver, registry, saves, outcomes, results, deliver, fence, state };
 }
 
 test('saves 5 s after the first acknowledgement that is not saved', async () => {
@@ -81,6 +81,25 @@ test('saves 5 s after the first acknowledgement that is not saved', async () => 
   expect(saver.stats).toMatchObject({ unsavedEvents: 0, saves: 1, failures: 0 });
   expect(saver.stats.lastSavedAt).toBeDefined();
   expect(results).toEqual(['saved 0.1']);
+});
+
+test('renews the lease in time, also when what is not saved could wait longer', async () => {
+  const { time, saves, deliver } = setUp(100, 2_000);
+  await time.run(1_500);
+  await deliver(1);
+  await time.run(500);
+  expect(saves.map(({ at, state }) => [at, state])).toEqual([[2_000, { position: 1 }]]);
+});
+
+test('a sender that waits for room is not let in any more once the lease has ended', async () => {
+  const { saver, state, registry } = setUp(10);
+  await saver.reserve(8);
+  const waiting = saver.reserve(5);
+  // The lease is over, and nobody has been told yet.
+  registry.end = fenced;
+  saver.returned(8);
+  expect(await state(waiting)).toBe('waiting');
+  expect(() => saver.check()).toThrow('a new owner has taken over');
 });
 
 test('saves a heartbeat when there is nothing to save', async () => {
