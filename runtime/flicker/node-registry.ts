@@ -98,8 +98,7 @@ async function retire(
   const registry = await standBy({ ...claim, ...place, ha, ...(signal && { signal }) });
   const state = readState(registry.loaded);
   const { clock } = place;
-  // A copy: what the node keeps must not be removed from under it.
-  return part(structuredClone(state), async () => {
+  return part(state, async () => {
     dropOwnPart(state, node.id, sources, clock.now());
     await registry.release(() => state, AbortSignal.timeout(ha.deadline_ms));
   });

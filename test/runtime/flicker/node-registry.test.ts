@@ -245,8 +245,8 @@ describe('the state of the cluster', () => {
   test('files that become shared go on under the name of all, the newest entry of an inode', () => {
     const state = readState({
       files: {
-        'a/1-2-0': file('app', 5, ago(2)),
         'b/1-2-0': file('app', 9, ago(1)),
+        'a/1-2-0': file('app', 5, ago(2)),
         'x/y/3-4-1@app': file('app', 1),
         'a/7-7-0': file('web', 3),
       },
