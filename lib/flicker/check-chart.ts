@@ -8,6 +8,7 @@ import {
   type FlickerConfig,
 } from '../../contract';
 import { problem } from '../problem';
+import { GOOGLE_STORAGE, NO_HA_ON_GOOGLE } from './google-storage';
 import { POD_LOGS } from './pod-logs';
 import { shipperEndpoints } from './shipper-endpoints';
 import { checkConfig, type ConfigLimit } from './shipper-config';
@@ -25,6 +26,7 @@ export interface CheckedProps {
   readonly nodeLogs?: boolean;
   readonly replicas?: number;
   readonly egress?: readonly unknown[];
+  readonly endpointUrl?: string;
 }
 
 /** An object of the API may have 1 MiB (etcd), with its metadata and the last applied copy. */
@@ -55,6 +57,14 @@ export function checkChart(where: string, props: CheckedProps): FlickerConfig {
       got: `${replicas} with nodeLogs`,
       expected: 'one of them: a DaemonSet has a pod on every node',
       fix: 'leave replicas out',
+    });
+  }
+  if (config.ha && props.endpointUrl?.startsWith(GOOGLE_STORAGE)) {
+    throw problem({
+      what: `ha of ${where}`,
+      got: `ha with ${props.endpointUrl}`,
+      expected: NO_HA_ON_GOOGLE,
+      fix: 'leave ha out, or keep the registry in S3',
     });
   }
   if (nodeLogs && !config.ha) {

@@ -16,13 +16,13 @@ import {
 import type { SecretKey } from '../k8s/aws-identity';
 import { describeToken, tokenFields, tokenProblems } from '../k8s/tokens';
 import { problem } from '../problem';
+import { GOOGLE_STORAGE, NO_HA_ON_GOOGLE } from './google-storage';
 import { checkConfig, type ConfigLimit } from './shipper-config';
 
 /** Seconds that Cloud Run waits between SIGTERM and SIGKILL (container runtime contract). */
 const STOP_SECONDS = 10;
 /** What a shipper takes of them when its config does not say; the rest is for its exit. */
 const SHUTDOWN_MS = 8000;
-const GCS_ENDPOINT = 'https://storage.googleapis.com';
 const [LIVE] = flickerPort.paths;
 
 export interface CloudRunLogShipperProps {
@@ -119,7 +119,7 @@ export class CloudRunLogShipper extends Chart {
       ...settings,
       // Cloud Storage takes any region in signatures.
       [awsEnvironment.region]: 'auto',
-      [awsEnvironment.endpoint]: GCS_ENDPOINT,
+      [awsEnvironment.endpoint]: GOOGLE_STORAGE,
       [awsEnvironment.s3ForcePathStyle]: 'true',
       ...environment,
     };
@@ -185,8 +185,7 @@ function checkCloudRun(where: string, config: FlickerConfig): void {
     throw problem({
       what: `ha of ${where}`,
       got: 'ha',
-      expected:
-        'a single instance: conditional writes, of which ha is made, do not work through the S3 endpoint of Cloud Storage',
+      expected: NO_HA_ON_GOOGLE,
       fix: 'leave ha out: Cloud Run starts a failed instance again',
     });
   }

@@ -249,6 +249,11 @@ describe('errors', () => {
       { config: nodeConfig, nodeLogs: true, replicas: 2 },
       'replicas of okta: got 2 with nodeLogs',
     ],
+    [
+      'ha in Cloud Storage',
+      { config: plainConfig({ ha: true }), endpointUrl: 'https://storage.googleapis.com' },
+      'ha of okta: got ha with https://storage.googleapis.com, expected a single instance',
+    ],
     ['files', { config: nodeConfig }, 'log_files of okta: got /var/log/pods/*/*/*.log, expected no files'],
     [
       'other files of a node',
