@@ -278,8 +278,10 @@ export class FanOut {
       signal,
       clock,
       onPaused: (reason) => {
+        // What is spilled in a while has not failed.
+        if (until !== Number.POSITIVE_INFINITY) return;
         this.status.failed = true;
-        if (once && until === Number.POSITIVE_INFINITY) throw new Error(`could not be delivered: ${reason}`);
+        if (once) throw new Error(`could not be delivered: ${reason}`);
       },
       onFailed: (reason) => {
         status.problem = reason;

@@ -269,7 +269,9 @@ describe('a destination that the source does not wait for', () => {
     expect(world.position).toBe(50);
     expect(world.listed).toHaveLength(5);
 
-    b.behave = () => 'accept';
+    // Down at first, and back when it is asked for what was spilled.
+    let tries = 0;
+    b.behave = () => (tries++ < 2 ? 'refuse-connection' : 'accept');
     const again = world.start(true);
     await until(world, () => again.ended);
     expect([again.error, b.lines, again.status.failed]).toEqual([undefined, range(1, 50), false]);
