@@ -44,13 +44,12 @@ log_files:
 
 test.each([
   ['an unknown key', 'log_fils: []\n', 'unknown key "log_fils", did you mean "log_files"?'],
-  ['a source to come', 'docker_containers: []\n', 'docker_containers is not available in this version'],
   [
     'an unknown destination',
     'log_files: [{ path: a, destination: { type: sislog, host: b } }]\n',
     'log_files[0].destination.type: unknown destination type "sislog", did you mean "syslog"?',
   ],
-  ['no source', '{}\n', 'there is no source: add log_files or api_sources'],
+  ['no source', '{}\n', 'there is no source: add log_files, docker_containers or api_sources'],
   ['no destination', 'log_files: [{ path: a }]\n', 'log_files[0].destination: no destination'],
   ['no YAML', 'log_files: [\n', 'line 2:'],
   [
