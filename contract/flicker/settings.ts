@@ -41,7 +41,7 @@ export const flickerSettings = {
   port: {
     env: 'FLICKER_PORT',
     flag: '--port <number>',
-    describe: 'Port of /livez, /readyz and /metrics; 0 takes a free one.',
+    describe: 'Port of the status page, /livez, /readyz and /metrics; 0 takes a free one.',
   },
   host: { env: 'FLICKER_HOST', flag: '--host <address>', describe: 'Address that the port is bound to.' },
   logLevel: { env: 'FLICKER_LOG_LEVEL', flag: '--log-level <level>', describe: 'debug, info, warn or error.' },

@@ -73,6 +73,10 @@ export function iso(time: number): string {
 
 function grouped<Entry extends { readonly source: string }>(entries: readonly Entry[]): Map<string, Entry[]> {
   const groups = new Map<string, Entry[]>();
-  for (const entry of entries) groups.set(entry.source, [...(groups.get(entry.source) ?? []), entry]);
+  for (const entry of entries) {
+    const group = groups.get(entry.source);
+    if (group) group.push(entry);
+    else groups.set(entry.source, [entry]);
+  }
   return groups;
 }

@@ -48,6 +48,9 @@ export function statusOf(
   perSecond: (source: string, delivered: number) => number,
 ): FlickerStatus {
   const { version, node, startedAt, live, ready, maxUnsaved, posts, members } = inputs;
+  const summaries = new Map(
+    posts.flatMap(({ state }) => (state ? summarize(state) : [])).map((summary) => [summary.name, summary]),
+  );
   return {
     version,
     node,
@@ -59,9 +62,8 @@ export function statusOf(
     registries: posts.map(registryStatus),
     sources: members.map((member) => {
       const post = posts.find((one) => one.members.includes(member));
-      const summary = post?.state && summarize(post.state).find(({ name }) => name === member.name);
       const working = posts.length === 0 || post?.role === 'holder';
-      return sourceStatus(member, working, inputs.metrics, summary, perSecond);
+      return sourceStatus(member, working, inputs.metrics, summaries.get(member.name), perSecond);
     }),
   };
 }
