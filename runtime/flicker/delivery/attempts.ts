@@ -21,6 +21,8 @@ export interface AttemptContext {
   readonly onFailed?: (reason: string) => void;
   /** Shows whether the source is paused. @default the gauge of the source */
   readonly showPaused?: (paused: boolean) => void;
+  /** The source goes on: what the destination does not take is spilled. @default false */
+  readonly spills?: boolean;
   /** Lets the time between two attempts pass; ends the attempts by throwing. @default the clock's sleep */
   readonly wait?: (ms: number) => Promise<void>;
   readonly signal: AbortSignal;
@@ -88,7 +90,8 @@ export async function untilDone<T>(context: AttemptContext, attempt: () => Promi
       const fields = { source, destination, reason, failures, waitMs };
       if (starts || (paused && clock.monotonic() - reported >= REPORT_EVERY_MS)) {
         reported = clock.monotonic();
-        log.error(flickerEvents.sourcePaused, `${source} is paused, nothing is lost: ${reason}`, fields);
+        const what = context.spills ? `${destination} is down, events of ${source} are spilled` : `${source} is paused`;
+        log.error(flickerEvents.sourcePaused, `${what}, nothing is lost: ${reason}`, fields);
       } else if (!paused) log.warn(flickerEvents.deliveryRetried, `${source} tries again: ${reason}`, fields);
       if (starts) {
         showPaused(true);

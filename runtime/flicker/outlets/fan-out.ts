@@ -277,6 +277,7 @@ export class FanOut {
       metrics,
       signal,
       clock,
+      spills: outlet.spillAfterMs !== undefined,
       onPaused: (reason) => {
         // What is spilled in a while has not failed.
         if (until !== Number.POSITIVE_INFINITY) return;

@@ -205,6 +205,8 @@ describe('a destination that the source does not wait for', () => {
     world.start();
     await until(world, () => b.missing(50).length === 0 && world.listed.length === 0);
     expect([a.repeats, b.repeats, world.position]).toEqual([0, 0, 50]);
+    const told = world.logged.lines.filter(({ event }) => event === 'source.paused').map(({ message }) => message);
+    expect(new Set(told)).toEqual(new Set(['b is down, events of numbers are spilled, nothing is lost: 401']));
   });
 
   test('a batch that was sent and removed before a kill is not missed', async () => {
