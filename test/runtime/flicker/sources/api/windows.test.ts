@@ -35,6 +35,7 @@ it('windows reach every event that is no later than the overlap, and remember wh
         lagMs: lag * MINUTE,
         rereadMs: reread * MINUTE,
         coarse: false,
+        exclusive: false,
         memory: { overlapMs: overlap * MINUTE, entries: 10, unit: 1000 },
       } as const;
       let position: ApiPosition = { watermark: START, floor: START };
@@ -92,6 +93,7 @@ it('windows are read again once in their time, and not at every poll', () => {
     lagMs: 0,
     rereadMs: 30 * MINUTE,
     coarse: false,
+    exclusive: false,
     memory,
   } as const;
   let position: ApiPosition = { watermark: START, floor: START };
