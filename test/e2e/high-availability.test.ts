@@ -190,3 +190,22 @@ test('node files move into registries of their own: nothing is lost, nothing is 
     [...lines(1, 60), 'a line of another node', 'a shared line', 'another shared line'].sort(),
   );
 }, 60_000);
+
+test('of two processes on one node the younger one ships its files; the other one stands by and comes back', async () => {
+  stage.write('app.log', text(1, 20));
+  const source = [{ name: 'app', path: stage.path('app.log'), ...quick }];
+  const first = start('a', source);
+  await all(20);
+  const second = start('a', source);
+  await standing(first);
+  await until('the younger one', async () => (await second.probe('/readyz')) === '200 ready');
+  stage.append('app.log', text(21, 40));
+  await all(40);
+  expect(await second.stop()).toBe(0);
+  stage.append('app.log', text(41, 60));
+  await all(60);
+  // No lease of the cluster was needed: there is none.
+  await expect(stored()).rejects.toThrow();
+  expect(await first.stop()).toBe(0);
+  expect([...new Set(got)].sort()).toEqual(lines(1, 60).sort());
+}, 60_000);
