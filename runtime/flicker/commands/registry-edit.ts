@@ -73,9 +73,8 @@ export function report(
     );
     return;
   }
-  desk.print(
-    `saved with epoch ${after.lease.epoch}: ${changes.length} value${changes.length === 1 ? '' : 's'} changed\n`,
-  );
+  const what = before ? `${changes.length} value${changes.length === 1 ? '' : 's'} changed` : 'created';
+  desk.print(`saved with epoch ${after.lease.epoch}: ${what}\n`);
 }
 
 /** What the edit does to whoever holds the registry. */

@@ -53,7 +53,7 @@ export async function diff(desk: Desktop, older: string | undefined, newer: stri
   const [before, after] = await chosen(kept, older, newer, desk);
   const [from, to] = await Promise.all([before, after].map((version) => readVersion(kept, version, desk)));
   if (!from || !to) throw new OperatorError('a version is missing');
-  const changes = differences(from.document, to.document);
+  const changes = differences(asStored(from.document), asStored(to.document));
   if (desk.json) {
     const listed = changes.map(({ path, ...values }) => ({ path: pathText(path), ...values }));
     desk.print(`${JSON.stringify({ before: from.id, after: to.id, changes: listed }, null, 2)}\n`);
@@ -61,6 +61,11 @@ export async function diff(desk: Desktop, older: string | undefined, newer: stri
   }
   desk.print(`${from.id}, ${iso(from.storedAt)}\n${to.id}, ${iso(to.storedAt)}\n\n${changesTable(changes)}`);
   return 0;
+}
+
+/** The fields as they stand in the object. */
+function asStored({ state, ...own }: RegistryDocument): object {
+  return { ...own, ...state };
 }
 
 /** Before and after, one row for each value. */

@@ -175,7 +175,7 @@ test('history and diff', async () => {
   await expect(past.run((desk) => diff(desk, undefined, undefined))).rejects.toThrow('is not a registry');
   const told = await past.run((desk) => diff(desk, 'v1', 'v2'));
   expect(told).toMatch(
-    /sources.okta.position.watermark\s+\d+ \(2024-01-01T01:00:00.000Z\)\s+\d+ \(2024-01-01T02:00:00.000Z\)/,
+    /^sources.okta.position.watermark\s+\d+ \(2024-01-01T01:00:00.000Z\)\s+\d+ \(2024-01-01T02:00:00.000Z\)/m,
   );
   expect(told).toMatch(/lease.seq\s+2\s+3/);
   const earlier: unknown = JSON.parse(await past.run((desk) => exportRegistry(desk, undefined, 'v1')));
