@@ -99,7 +99,7 @@ describe('the config', () => {
     expect(withConfig(misspelt)).toBe(
       'the config of Test/Shipper is not valid:\n' +
         '  - (top level): unknown key "api_source", did you mean "api_sources"?\n' +
-        '  - (top level): there is no source: add log_files or api_sources',
+        '  - (top level): there is no source: add log_files, docker_containers or api_sources',
     );
   });
 
@@ -194,7 +194,7 @@ describe('the config', () => {
 
 describe('two shippers on one registry fail', () => {
   const message = (first: string, second: string) =>
-    `registry of ${second}: got flicker/prod/audit-registry.json, which ${first} has too, expected one shipper for each registry; give one of them another shipperName or stage`;
+    `registry of ${second}: got flicker/prod/audit-registry.json, which ${first} has too, expected one shipper for each registry, or ha: true in the config of all of them; give one of them another shipperName or stage, or set ha`;
 
   test('in one stack', () => {
     const stack = testStack();
