@@ -1,11 +1,12 @@
 // Writes what the docs take from the contract, and compiles every TypeScript example of README and docs.
 //   tsx scripts/docs.ts           writes docs/commands.md, docs/flicker-config.md and docs/presets.md
-//   tsx scripts/docs.ts --check   fails where a file has drifted or an example does not compile
+//   tsx scripts/docs.ts --check   fails where a file has drifted, an example does not compile, or a feature is not there
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { commandsReference } from './commands-reference';
 import { configReference } from './config-reference';
+import { constructProblems, FEATURES } from './features';
 import { presetsReference } from './presets-reference';
 
 const root = join(__dirname, '..');
@@ -63,6 +64,8 @@ function compileExamples(): void {
     const origin = origins.get(diagnostic.file?.fileName ?? '') ?? diagnostic.file?.fileName ?? '';
     complain(`${origin}: example does not compile: ${ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n')}`);
   }
+  const features = readFileSync(join(root, FEATURES), 'utf8');
+  for (const problem of constructProblems(features, program, root)) complain(problem);
   if (origins.size === 0) complain('no example was found in README.md and docs/');
 }
 
