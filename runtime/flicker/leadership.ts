@@ -38,6 +38,7 @@ export function singlePost(context: PostsContext): Post {
     ...context,
     location: context.store.location,
     standsBy: false,
+    maxUnsavedEvents: context.config.registry.max_unsaved_events,
     renewMs: () => context.config.registry.heartbeat_interval_ms,
     win: ({ signal }) => openRegistry({ ...claimOf(context), ...placeOf(context), signal }),
     prepare: (state, changed) => {
@@ -55,6 +56,9 @@ export function haPosts(context: PostsContext, ha: HaTiming, at: S3Location, aws
   const own = members.filter(({ scope }) => scope === 'node');
   const common = members.filter(({ scope }) => scope === 'cluster');
   const sources: NodeSources = new Map(own.map(({ name, kind }) => [name, kind]));
+  // A kill repeats what both have sent and not saved.
+  const shares = own.length > 0 && common.length > 0 ? 2 : 1;
+  const maxUnsavedEvents = Math.max(1, Math.floor(config.registry.max_unsaved_events / shares));
   const posts: Post[] = [];
   const layout = nodeRegistryLayout(layoutOfKey(at.key), node.id);
   const nodePost = new Post({
@@ -62,6 +66,7 @@ export function haPosts(context: PostsContext, ha: HaTiming, at: S3Location, aws
     location: `s3://${at.bucket}/${layout.key}`,
     members: own,
     standsBy: true,
+    maxUnsavedEvents,
     renewMs: (registry) => (registry.hasDeadline ? ha.renew_ms : config.registry.heartbeat_interval_ms),
     win: async ({ again, mine, onWatch, signal }) => {
       const store = await createS3Store({ client: await aws.s3(), bucket: at.bucket, layout });
@@ -80,6 +85,7 @@ export function haPosts(context: PostsContext, ha: HaTiming, at: S3Location, aws
         location: context.store.location,
         members: common,
         standsBy: true,
+        maxUnsavedEvents,
         renewMs: () => ha.renew_ms,
         win: ({ again, mine, onWatch, signal }) =>
           standBy({ ...claimOf(context), ...placeOf(context), ha, mine, onWatch, patient: again, signal }),

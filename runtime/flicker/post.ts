@@ -35,6 +35,8 @@ export interface PostOptions {
   readonly win: (attempt: Attempt) => Promise<Registry>;
   /** Waits for the lease again when it was lost to another instance. */
   readonly standsBy: boolean;
+  /** This registry's share of what an instance may have unsaved. */
+  readonly maxUnsavedEvents: number;
   /** Longest time between two saves that renew the lease. */
   readonly renewMs: (registry: Registry) => number;
   /** Called with the state of each new lease, before its sources run. Tells whether it has changed something. */
@@ -221,15 +223,14 @@ export class Post {
   }
 
   #saver(registry: Registry, state: FlickerState): Saver {
-    const { config, metrics, renewMs } = this.#options;
-    const { save_interval_ms, max_unsaved_events } = config.registry;
+    const { config, metrics, renewMs, maxUnsavedEvents } = this.#options;
     return new Saver({
       registry,
       snapshot: () => state,
       clock,
-      saveIntervalMs: save_interval_ms,
+      saveIntervalMs: config.registry.save_interval_ms,
       heartbeatMs: renewMs(registry),
-      maxUnsavedEvents: max_unsaved_events,
+      maxUnsavedEvents,
       onSave: (result, seconds) => {
         metrics.registrySaves.inc({ result });
         metrics.registrySaveSeconds.observe({}, seconds);
