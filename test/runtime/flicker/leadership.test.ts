@@ -3,7 +3,7 @@ import { createSimClient } from '../../../dev/sim/client';
 import { loggerTo } from '../../../dev/sim/sabotage';
 import { SimS3 } from '../../../dev/sim/s3';
 import type { Member, Scope } from '../../../runtime/flicker/crew';
-import { haPosts } from '../../../runtime/flicker/leadership';
+import { haPosts, singlePost, type PostsContext } from '../../../runtime/flicker/leadership';
 import { createFlickerMetrics } from '../../../runtime/flicker/metrics';
 import type { Post } from '../../../runtime/flicker/post';
 import { createS3Store } from '../../../runtime/registry/s3-store';
@@ -58,6 +58,8 @@ class Instance {
   readonly served = createFlickerMetrics();
   /** Requests on a key wait while it is in here. */
   readonly held = new Set<string>();
+  /** Alone on its registry. */
+  single = false;
   posts: Post[] = [];
   runs: Promise<unknown[]> = Promise.resolve([]);
 
@@ -103,24 +105,25 @@ class Instance {
     });
     const config = parseSettings(
       flickerConfig('final'),
-      { log_files: [{ path: '/own' }], destination: { type: 'stdout' }, registry: { max_unsaved_events: 32 } },
+      {
+        log_files: [{ path: '/own' }],
+        destination: { type: 'stdout' },
+        registry: { max_unsaved_events: 32, heartbeat_interval_ms: 40 },
+      },
       'config',
     );
     const { metrics } = this.served;
     const context = { config, configHash: '', clusterId: undefined, writerVersion: '', allowReset: false, metrics };
-    this.posts = haPosts(
-      {
-        ...context,
-        members: members.map(([name, scope]) => this.member(name, scope)),
-        node: { id: 'a', young: false },
-        store: await createS3Store({ client, bucket: 'state', layout: layoutOfKey(KEY) }),
-        log: loggerTo(() => {}),
-        once: false,
-      },
-      ha,
-      { bucket: 'state', key: KEY },
-      { ...noAws, s3: () => Promise.resolve(client) },
-    );
+    const all: PostsContext = {
+      ...context,
+      members: members.map(([name, scope]) => this.member(name, scope)),
+      node: { id: 'a', young: false },
+      store: await createS3Store({ client, bucket: 'state', layout: layoutOfKey(KEY) }),
+      log: loggerTo(() => {}),
+      once: false,
+    };
+    const aws = { ...noAws, s3: () => Promise.resolve(client) };
+    this.posts = this.single ? [singlePost(all)] : haPosts(all, ha, { bucket: 'state', key: KEY }, aws);
     this.runs = Promise.all(this.posts.map((post) => post.run(this.stop.signal).catch((error: unknown) => error)));
   }
 
@@ -176,11 +179,32 @@ test('an edit by hand: the holder stops what it does, reads it and goes on; it w
   await instance.start([['all', 'cluster']]);
   await until(() => instance.running.has('all'));
   const before = instance.posts[0]?.holder?.owner;
-  put(s3, KEY, stored({ 'shared/1-1-0': file('all') }, { epoch: 5, owner: 'operator', state: 'released' }));
+  put(
+    s3,
+    KEY,
+    stored({ 'shared/1-1-0': file('all') }, { epoch: 5, owner: 'operator', state: 'released', ttlMs: 60_000 }),
+  );
   await until(() => instance.posts[0]?.role === 'holder' && instance.posts[0].holder?.epoch === 6);
   await until(() => instance.running.has('all'));
   expect(instance.posts[0]?.holder?.owner).not.toBe(before);
   expect(Object.keys(instance.posts[0]?.state?.files ?? {})).toEqual(['shared/1-1-0']);
   expect(instance.served.metrics.fencedTotal.total()).toBe(1);
+  await instance.end();
+});
+
+test('without standbys an edit by hand is taken up as well; a new owner ends it for good', async () => {
+  const s3 = new SimS3();
+  const instance = new Instance(s3);
+  instance.single = true;
+  await instance.start();
+  await until(() => instance.running.size === 2);
+  put(s3, KEY, stored({ 'a/1-1-0': file('own') }, { epoch: 5, owner: 'operator', state: 'released' }));
+  await until(() => instance.posts[0]?.holder?.epoch === 6 && instance.running.size === 2);
+  expect(Object.keys(instance.posts[0]?.state?.files ?? {})).toEqual(['a/1-1-0']);
+
+  put(s3, KEY, stored({}, { epoch: 9, owner: 'another', state: 'held' }));
+  expect(await instance.runs).toMatchObject([{ end: { kind: 'fenced', by: { owner: 'another' } } }]);
+  expect([instance.posts[0]?.role, instance.running.size]).toEqual(['ended', 0]);
+  expect(read(s3, KEY).lease?.owner).toBe('another');
   await instance.end();
 });
