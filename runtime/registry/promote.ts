@@ -37,9 +37,17 @@ export async function promoteRegistry({ replica, to, desk, overwrite, carry }: P
   const { epoch } = copy.lease;
   const isPromoted = (found: RegistryDocument | undefined) => found?.lease.copyOf?.location === replica.location;
   const before = documentOf(await look(to, desk));
-  if (before && isPromoted(before) && !overwrite) return { document: before, again: true };
+  if (before && isPromoted(before) && before.lease.state !== 'closed' && !overwrite) {
+    return { document: before, again: true };
+  }
   const refuseOther = (found: RegistryDocument | undefined) => {
     if (!found || overwrite) return;
+    const { state, movedTo } = found.lease;
+    if (state === 'closed' && movedTo !== undefined) {
+      throw new OperatorError(
+        `the registry ${to.location} was moved to ${movedTo}. To promote once more, say --overwrite.`,
+      );
+    }
     throw new OperatorError(
       `there is a registry at ${to.location} already; its positions would be lost. Choose another place, or say --overwrite.`,
     );

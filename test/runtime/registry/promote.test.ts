@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../../runtime/core/clock';
+import { copyRegistry } from '../../../runtime/registry/copy';
 import { openRegistry } from '../../../runtime/registry/open';
 import type { Desk } from '../../../runtime/registry/operate';
 import { promoteRegistry, type PromoteOptions } from '../../../runtime/registry/promote';
@@ -68,6 +69,15 @@ test('what spilled is carried over before anybody can take the registry', async 
   const carry = () => Promise.reject(new Error('the bucket cannot be read'));
   await expect(promote({ carry })).rejects.toThrow('the bucket cannot be read');
   expect(() => stored('home.json')).toThrow('ENOENT');
+});
+
+test('after the way back one that was moved is replaced only on demand', async () => {
+  await replica(7);
+  await promote();
+  await copyRegistry({ from: store('home.json'), to: store('back.json'), desk, overwrite: false });
+  await expect(promote()).rejects.toThrow(/home\.json was moved to .*back\.json.*--overwrite/);
+  expect((await promote({ overwrite: true })).again).toBe(false);
+  expect((await open('home.json', 'next')).loaded).toEqual({ position: 7 });
 });
 
 test('the replica itself, nothing, and one that was moved are refused', async () => {
