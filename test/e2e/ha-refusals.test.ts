@@ -42,22 +42,8 @@ test('a store that ignores the conditions is refused with ha, naming the call, a
   expect(stage.read('out.jsonl').trim().split('\n')).toHaveLength(3);
 });
 
-test.each<[string, readonly string[], Record<string, string>, string]>([
-  ['without a registry', [], {}, 'ha needs a registry: add --track [FLICKER_TRACK], or leave ha out'],
-  [
-    'on a local file',
-    ['--track'],
-    {},
-    'ha needs a registry in S3, expected s3://bucket/key, got .flicker-registry.json',
-  ],
-  [
-    'on Google Cloud Storage',
-    ['--track', '--registry-file', location],
-    { AWS_ENDPOINT_URL: 'https://storage.googleapis.com' },
-    'ha does not work on Google Cloud Storage: its preconditions (x-goog-if-generation-match) cannot be mixed with the headers of S3',
-  ],
-])('ha is refused %s', async (_name, args, variables, message) => {
-  const { code, program } = await stage.run(config({ ha: true }), args, { ...env('http://127.0.0.1:9'), ...variables });
+test('what cannot have ha is bad usage', async () => {
+  const { code, program } = await stage.run(config({ ha: true }), []);
   expect(code).toBe(2);
-  expect(program.text).toContain(message);
+  expect(program.text).toContain('ha needs a registry: add --track [FLICKER_TRACK], or leave ha out');
 });

@@ -17,12 +17,12 @@ const Bucket = 'state';
 const MAX_UNSAVED = 200;
 /** Short, and still with room for a machine that is busy. */
 const ha: Omit<HaTiming, 'clock_drift'> = {
-  renew_ms: 300,
-  deadline_ms: 1500,
-  lease_ms: 2500,
-  poll_ms: 250,
+  renew_ms: 250,
+  deadline_ms: 1250,
+  lease_ms: 2000,
+  poll_ms: 200,
   abort_ms: 500,
-  attempt_timeout_ms: 600,
+  attempt_timeout_ms: 500,
 };
 const bounds = takeoverBounds({ ...ha, clock_drift: 0.01 }, 500);
 const document = z.looseObject({

@@ -194,7 +194,7 @@ test('where nobody will hold the registry, such an instance is fenced when it is
   expect(world.read(ownKey('b')).files['b/1-3-0']?.offset).toBe(200);
 });
 
-test('a registry of version 1 is taken over with its positions', async () => {
+test('a registry of version 1 is not written over before its bytes are kept', async () => {
   const v1 = { version: 1, files: { '/var/log/app.log': { position: 12, inode: 2 } }, api_sources: {} };
   const world = new World(v1);
   world.s3.put('unrelated', Buffer.from(''));

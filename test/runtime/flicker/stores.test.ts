@@ -2,7 +2,7 @@ import { createSimClient } from '../../../dev/sim/client';
 import { loggerTo } from '../../../dev/sim/sabotage';
 import { SimS3, type S3Request } from '../../../dev/sim/s3';
 import { systemClock } from '../../../runtime/core/clock';
-import { registryStore } from '../../../runtime/flicker/stores';
+import { haPlace, registryStore } from '../../../runtime/flicker/stores';
 import { openRegistry } from '../../../runtime/registry/open';
 
 const location = 's3://state/flicker/prod/app-registry.json';
@@ -67,3 +67,20 @@ test.each(['https://s3.eu-central-1.amazonaws.com', 'https://notstorage.googleap
     expect(lines).toEqual([]);
   },
 );
+
+describe('the place of a registry that several instances share', () => {
+  test('is in S3', () => expect(haPlace(location, 'http://127.0.0.1:9000')).toEqual({ bucket: 'state', key }));
+
+  test.each<[string, string | undefined, string | undefined, string]>([
+    ['nowhere', undefined, undefined, 'ha needs a registry: add --track [FLICKER_TRACK], or leave ha out'],
+    ['in a file', './a.json', undefined, 'ha needs a registry in S3, expected s3://bucket/key, got ./a.json'],
+    [
+      'on Google Cloud Storage',
+      location,
+      'https://storage.googleapis.com',
+      'its preconditions (x-goog-if-generation-match) cannot be mixed with the headers of S3',
+    ],
+  ])('is not %s', (_name, registry, endpoint, message) => {
+    expect(() => haPlace(registry, endpoint)).toThrow(message);
+  });
+});
