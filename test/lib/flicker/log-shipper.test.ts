@@ -86,7 +86,7 @@ describe('the container', () => {
       Essential: true,
       User: '10001:10001',
       ReadonlyRootFilesystem: true,
-      EntryPoint: ['node', '--max-semi-space-size=1'],
+      EntryPoint: ['node', '--max-semi-space-size=1', '--liftoff-only', '--heap-growing-percent=50'],
       Command: ['/holdfast/flicker.mjs'],
       StopTimeout: 15,
       HealthCheck: {
