@@ -3,11 +3,12 @@ import { flickerEvents } from '../../contract';
 import type { Clock } from '../core/clock';
 import type { Logger } from '../core/log';
 import type { Claim } from '../registry/base';
+import { RegistryError } from '../registry/errors';
 import { openRegistry, type OpenRegistryOptions } from '../registry/open';
 import { parseDocument, type RegistryDocument } from '../registry/format';
 import type { Registry } from '../registry/registry';
 import { standBy } from '../registry/standby';
-import type { ObjectStore } from '../registry/store';
+import type { ObjectStore, ReadReply } from '../registry/store';
 import { haPatience, withTimeout } from '../registry/timing';
 import type { Node } from './node-id';
 import { dropOwnPart, ownPart, startedBefore, type NodeSources } from './node-state';
@@ -34,8 +35,8 @@ export async function openNodeRegistry(
   sources: NodeSources,
 ): Promise<Registry> {
   const { store, clock, log, signal } = options;
-  const found = await withTimeout(clock, haPatience(main.ha).attemptTimeoutMs, signal, (limit) => store.read(limit));
-  signal?.throwIfAborted();
+  // Only an answer tells whether there is one: taken for there, it would begin without what the cluster's has of this node.
+  const found = await readPatiently(store, clock, main.ha, signal);
   const gone = found.kind === 'deleted';
   if (found.kind !== 'missing' && !gone) return openRegistry(options);
   if (gone) {
@@ -110,23 +111,29 @@ async function readMain(
   signal: AbortSignal | undefined,
 ): Promise<{ readonly lease?: RegistryDocument['lease']; readonly state: unknown } | undefined> {
   const { store, clock } = place;
+  const reply = await readPatiently(store, clock, ha, signal);
+  if (reply.kind !== 'found') return undefined;
+  const parsed = parseDocument(reply.body);
+  if (parsed.kind === 'current') return parsed.document;
+  if (parsed.kind === 'version-1') return { state: parsed.json };
+  throw new Error(`the registry ${store.location} cannot be used: it is of another format or damaged`);
+}
+
+/** Reads until there is an answer. @throws RegistryError after some attempts */
+async function readPatiently(
+  store: ObjectStore,
+  clock: Clock,
+  ha: HaTiming,
+  signal: AbortSignal | undefined,
+): Promise<Exclude<ReadReply, { readonly reason: string }>> {
   for (let failures = 1; ; failures++) {
     const reply = await withTimeout(clock, haPatience(ha).attemptTimeoutMs, signal, (limit) => store.read(limit));
     signal?.throwIfAborted();
-    switch (reply.kind) {
-      case 'missing':
-      case 'deleted':
-        return undefined;
-      case 'found': {
-        const parsed = parseDocument(reply.body);
-        if (parsed.kind === 'current') return parsed.document;
-        if (parsed.kind === 'version-1') return { state: parsed.json };
-        throw new Error(`the registry ${store.location} cannot be used: it is of another format or damaged`);
-      }
-      case 'denied':
-      case 'failed':
-        if (failures >= 8) throw new Error(`cannot reach the registry ${store.location}: ${reply.reason}`);
-        await clock.sleep(Math.min(ha.poll_ms, 100 * 2 ** failures), signal);
+    if (!('reason' in reply)) return reply;
+    if (failures >= 8) {
+      const kind = reply.kind === 'denied' ? 'denied' : 'unreachable';
+      throw new RegistryError(store.location, { kind, reason: reply.reason });
     }
+    await clock.sleep(Math.min(ha.poll_ms, 100 * 2 ** failures), signal);
   }
 }

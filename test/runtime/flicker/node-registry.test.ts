@@ -2,7 +2,7 @@ import { layoutOfKey, nodeRegistryLayout } from '../../../contract';
 import { haProfiles } from '../../../contract/high-availability';
 import { quickStore } from '../../../dev/sim/quick-store';
 import { loggerTo } from '../../../dev/sim/sabotage';
-import { SimS3 } from '../../../dev/sim/s3';
+import { errorAnswer, SimS3 } from '../../../dev/sim/s3';
 import { SimProcess, VirtualTime } from '../../../dev/sim/time';
 import { openNodeRegistry } from '../../../runtime/flicker/node-registry';
 import { dropOwnPart, shareFiles, startedBefore, type NodeSources } from '../../../runtime/flicker/node-state';
@@ -57,6 +57,8 @@ class World {
   readonly s3 = new SimS3();
   readonly lines: string[] = [];
   starts = 0;
+  /** So many requests are answered 503 first. */
+  busy = 0;
 
   constructor(state: object | undefined, change: Record<string, unknown> = {}) {
     if (!state) return;
@@ -82,7 +84,8 @@ class World {
       quickStore('state', key, (request) => {
         if (left-- <= 0) return new Promise(() => {});
         const dies = left <= 0;
-        const answer = dies && lost ? undefined : this.s3.handle(request);
+        const handle = () => (this.busy-- > 0 ? errorAnswer(503, 'SlowDown') : this.s3.handle(request));
+        const answer = dies && lost ? undefined : handle();
         return new Promise((resolve) => {
           if (answer && !dies) process.after(10, () => resolve(answer));
         });
@@ -146,6 +149,29 @@ test('a node that is new takes nothing but that its sources were started before:
   await world.open({ id: 'new' }, true).done();
   expect(world.read(ownKey('new'))).toMatchObject({ sources: { app: { startedAt: ago(30) } }, files: {} });
   expect(world.read(ownKey('new')).spill).toBeUndefined();
+});
+
+test('a node whose first reads fail begins no less with what is its own', async () => {
+  for (const [id, young] of [
+    ['a', false],
+    ['task', true],
+  ] as const) {
+    const world = new World(id === 'a' ? mainState() : undefined);
+    world.busy = 3;
+    await world.open({ id, young }, true).done();
+    expect(Object.keys(world.read(ownKey(id)).sources)).toEqual(['app', 'web']);
+    expect(Object.keys(world.read(ownKey(id)).files)).toEqual(id === 'a' ? ['a/1-2-0'] : []);
+  }
+});
+
+test('a node whose registry cannot be read does not begin without it', async () => {
+  const world = new World(mainState());
+  world.busy = Infinity;
+  const node = world.open({ id: 'a' }, true);
+  const refused = expect(node.opening).rejects.toThrow('cannot reach the registry');
+  await world.time.run(120_000);
+  await refused;
+  expect(world.s3.get(ownKey('a'))).toBeUndefined();
 });
 
 test('without a registry of the cluster it begins with nothing; a node as young as its files, and one whose registry was deleted, read all of them', async () => {
