@@ -102,8 +102,7 @@ class Standby {
         return await this.#failed({ kind: 'denied', reason: reply.reason });
       case 'missing':
       case 'deleted':
-        if ((etag !== undefined || this.#won || reply.kind === 'deleted') && !allowReset)
-          this.#refuse({ kind: 'deleted' });
+        if ((etag !== undefined || reply.kind === 'deleted') && !allowReset) this.#refuse({ kind: 'deleted' });
         this.#see(
           undefined,
           createBase(this.#options, this.#times, () => clock.now()),

@@ -51,6 +51,17 @@ test('creates a registry that was never there', async () => {
   expect(world.stored()).toMatchObject({ lease: { ttlMs: 15_000, renewMs: 5000, ha: true, state: 'held' } });
 });
 
+test.each([
+  ['was refused', () => errorAnswer(503, 'SlowDown')],
+  ['had no answer', hang],
+])('creates it when the first attempt %s', async (_name, answer) => {
+  const world = new World();
+  world.answers['PUT']?.push(answer);
+  const { winning } = await standing(world);
+  expect((await won(world, winning)).epoch).toBe(1);
+  expect(world.requests).toEqual(['GET', 'PUT', 'GET', 'PUT']);
+});
+
 test('takes a released one at once, with its state and what it does not know', async () => {
   const world = new World();
   world.put(held({ state: 'released' }));
