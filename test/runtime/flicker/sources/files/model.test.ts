@@ -170,7 +170,9 @@ class Model {
   async poll(advance?: number): Promise<void> {
     this.run.push(...(await this.at.poll(advance)));
     this.seen = this.text.length;
-    this.commits.push({ state: structuredClone(this.at.state), rotations: this.rotations, known: this.seen > 0 });
+    // What its ids begin with is saved before the first of them is sent: no start is from before.
+    const known = readableEnd(this.text) > 0;
+    this.commits.push({ state: structuredClone(this.at.state), rotations: this.rotations, known });
   }
 
   private async restart(back: number): Promise<void> {
