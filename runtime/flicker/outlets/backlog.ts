@@ -18,6 +18,8 @@ export class Backlog {
   /** The last attempt failed. */
   private failing = false;
   private finishing = false;
+  /** What has ended the sending: who waits for what is listed would wait for ever. */
+  private broken: { readonly error: unknown } | undefined;
   private listeners: (() => void)[] = [];
 
   constructor(
@@ -44,15 +46,28 @@ export class Backlog {
     return true;
   }
 
-  /** Resolves when everything that was spilled is sent. @throws the signal's reason */
+  get empty(): boolean {
+    return this.entries().length === 0;
+  }
+
+  /** No more batches can be listed. */
+  get full(): boolean {
+    return this.entries().length >= MAX_SPILLED;
+  }
+
+  /** Resolves when everything that was spilled is sent. @throws the signal's reason, or what has ended the sending */
   async emptied(signal: AbortSignal): Promise<void> {
-    while (this.entries().length > 0) await this.changed(undefined, signal);
+    while (!this.empty) await this.changed(undefined, signal);
+  }
+
+  /** Resolves when one more batch can be listed. @throws the signal's reason, or what has ended the sending */
+  async room(signal: AbortSignal): Promise<void> {
+    while (this.full) await this.changed(undefined, signal);
   }
 
   /** Keeps records beside the registry. The entry is to be listed in the same save that moves the position. */
   async keep(records: readonly Records[], signal: AbortSignal, attempts: DeliveryContext): Promise<SpillEntry> {
     const { name, series, state } = this.context;
-    while (this.entries().length >= MAX_SPILLED) await this.changed(undefined, signal);
     const lines = Buffer.concat(records.map((part) => part.body('lines')));
     const number = (outletEntry(state, name, this.outlet.name)?.spilled ?? 0) + 1;
     const key = spillKey(series, this.outlet.name, number, lines);
@@ -83,11 +98,18 @@ export class Backlog {
 
   /** Sends what is listed, in order, until it is told to stop, or to finish and there is nothing more. */
   async drain(stop: AbortSignal, abort: AbortSignal): Promise<void> {
-    while (!stop.aborted) {
-      const [entry] = this.entries();
-      if (entry) await this.send(entry, stop, abort);
-      else if (this.finishing) return;
-      else await this.changed(undefined, stop);
+    this.broken = undefined;
+    try {
+      while (!stop.aborted) {
+        const [entry] = this.entries();
+        if (entry) await this.send(entry, stop, abort);
+        else if (this.finishing) return;
+        else await this.changed(undefined, stop);
+      }
+    } catch (error) {
+      if (!stop.aborted) this.broken = { error };
+      this.notify();
+      throw error;
     }
   }
 
@@ -161,6 +183,7 @@ export class Backlog {
   /** Resolves at the next change, or after `ms`. @throws the signal's reason */
   private async changed(ms: number | undefined, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
+    if (this.broken) throw this.broken.error;
     const over = new AbortController();
     await new Promise<void>((resolve, reject) => {
       const abort = () => reject(signal.reason as Error);

@@ -202,7 +202,7 @@ export class FanOut {
       if (backlog && outlet.spillAfterMs !== undefined) {
         await this.sendOrSpill(run, records, backlog, outlet.spillAfterMs, batch, flight, signal);
       } else {
-        await backlog?.emptied(signal);
+        if (backlog && !backlog.empty) await flight.pause(() => backlog.emptied(signal), signal);
         await this.sendNow(run, records, batch, flight, signal);
       }
     }
@@ -230,6 +230,7 @@ export class FanOut {
       }
     }
     if (sent) return;
+    if (backlog.full) await flight.pause(() => backlog.room(signal), signal);
     const attempts = this.attempts(run.outlet, signal, (sleep) => flight.pause(sleep, signal));
     run.spilled = await backlog.keep(run.left(), signal, attempts);
     run.wasSpilled = true;
