@@ -21,6 +21,11 @@ export const flickerSettings = {
     flag: '--registry-file <location>',
     describe: 'The registry: s3://bucket/key, or a local file.',
   },
+  registryRegion: {
+    env: 'FLICKER_REGISTRY_REGION',
+    flag: '--registry-region <region>',
+    describe: "Region of the registry's bucket, and of what is kept beside it; the program's own by default.",
+  },
   clusterId: {
     env: 'FLICKER_CLUSTER_ID',
     flag: '--cluster-id <id>',
@@ -77,6 +82,7 @@ export const flickerProcessSchema = strictObject({
     .regex(/^(?!s3:\/\/)|^s3:\/\/[^/]+\/./, { error: 'expected s3://bucket/key or a path' })
     .min(1)
     .default('.flicker-registry.json'),
+  registryRegion: z.string().min(1).optional(),
   clusterId: z.string().min(1).optional(),
   ha: flagText.optional().transform((value) => (value === undefined ? undefined : isTrue(value))),
   nodeId: z.string().min(1).optional(),

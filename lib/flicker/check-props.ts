@@ -7,7 +7,7 @@ import { problem } from '../problem';
 import type { LogShipperProps, LogVolume } from './log-shipper-props';
 
 /** What the construct sets itself; anything else about the program may be set in `environment`. */
-const ownSettings = ['config', 'configFile', 'track', 'registryFile', 'clusterId', 'ha'] as const;
+const ownSettings = ['config', 'configFile', 'track', 'registryFile', 'registryRegion', 'clusterId', 'ha'] as const;
 const architectures = [ecs.CpuArchitecture.ARM64, ecs.CpuArchitecture.X86_64];
 
 /** Checks the props that do not concern the config. @throws Error for the first that cannot work */

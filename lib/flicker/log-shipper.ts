@@ -1,4 +1,4 @@
-import { CfnResource, Duration, Stack } from 'aws-cdk-lib';
+import { CfnResource, Duration, Stack, Token } from 'aws-cdk-lib';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import type * as iam from 'aws-cdk-lib/aws-iam';
@@ -202,7 +202,13 @@ export class LogShipper extends Construct implements iam.IGrantable, ec2.IConnec
     });
     const bundle = bundlePath(FLICKER);
     const settings = renderFlickerSettings(
-      { config: props.config, track: true, registryFile, clusterId: clusterId(this.stage, this.shipperName) },
+      {
+        config: props.config,
+        track: true,
+        registryFile,
+        registryRegion: this.registryRegion(),
+        clusterId: clusterId(this.stage, this.shipperName),
+      },
       (input) => configText(Stack.of(this), input),
     );
     const container = this.taskDefinition.addContainer(FLICKER, {
@@ -229,6 +235,12 @@ export class LogShipper extends Construct implements iam.IGrantable, ec2.IConnec
     runtime.attach(container);
     for (const volume of this.logVolumes) addLogVolume(this.taskDefinition, container, volume);
     return container;
+  }
+
+  /** Told where it is another than the task's. */
+  private registryRegion(): string | undefined {
+    const { region } = this.registry.bucket.env;
+    return Token.isUnresolved(region) || region === Stack.of(this).region ? undefined : region;
   }
 
   private mountedFolders() {

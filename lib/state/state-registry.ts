@@ -49,6 +49,12 @@ export interface StateRegistryProps {
 export interface StateRegistryAttributes {
   readonly bucketName: string;
   /**
+   * Region of the bucket.
+   *
+   * @default - that of the stack
+   */
+  readonly region?: string;
+  /**
    * Key that encrypts the bucket.
    *
    * @default - none; encryption with keys that S3 manages

@@ -11,15 +11,20 @@ import { createS3Client } from './s3';
 /** Clients of a region, the program's own by default. One for each, made and loaded when it is first asked for. */
 export interface AwsClients {
   s3(this: void, region?: string): Promise<S3Client>;
+  /** The client of the registry's bucket, and of what is kept beside it. */
+  registryS3(this: void): Promise<S3Client>;
   cloudWatchLogs(this: void, region?: string): Promise<CloudWatchLogsClient>;
   kinesis(this: void, region?: string): Promise<KinesisClient>;
   firehose(this: void, region?: string): Promise<FirehoseClient>;
   sqs(this: void, region?: string): Promise<SQSClient>;
 }
 
-export function awsClients(settings: AwsSettings, log: Logger): AwsClients {
+/** `registryRegion`: where the registry's bucket is; the program's own region by default. */
+export function awsClients(settings: AwsSettings, log: Logger, registryRegion?: string): AwsClients {
+  const s3 = byRegion((region) => createS3Client(settings, log, region));
   return {
-    s3: byRegion((region) => createS3Client(settings, log, region)),
+    s3,
+    registryS3: () => s3(registryRegion),
 
     cloudWatchLogs: byRegion(async (region) => {
       const { CloudWatchLogsClient } = await import('@aws-sdk/client-cloudwatch-logs');

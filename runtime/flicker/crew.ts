@@ -116,9 +116,9 @@ async function member(plan: Plan, context: CrewContext): Promise<Member> {
     destinations: [],
   };
   const spillAt = spillLocation(context.registry);
-  const spill = spillAt && createSpillStore(spillAt, context.aws.s3);
+  const spill = spillAt && createSpillStore(spillAt, context.aws.registryS3);
   const deadLetters = createDeadLetters(context.dryRun ? undefined : deadLetterLocation(config, context.registry), {
-    s3: context.aws.s3,
+    s3: config.dead_letter ? context.aws.s3 : context.aws.registryS3,
     clock,
   });
   // Two batches, one accepted and one under way, must stay within the cap.

@@ -51,7 +51,7 @@ export async function runFlicker(options: RunOptions): Promise<number> {
   const { settings, loaded, log, once, dryRun } = options;
   const { config } = loaded;
   const awsSettings = orStartError(() => readAwsSettings(options.env));
-  const aws = awsClients(awsSettings, log);
+  const aws = awsClients(awsSettings, log, settings.registryRegion);
   const served = createFlickerMetrics();
   const { metrics } = served;
   const stop = stopSignal();
@@ -101,9 +101,9 @@ export async function runFlicker(options: RunOptions): Promise<number> {
     };
     const running = { ...options, members, metrics, stop: stop.signal, started };
     if (registry === undefined) return await runUntracked(running, readState({}));
-    const store = await registryStore(registry, clock, aws.s3, awsSettings.endpoint, log);
+    const store = await registryStore(registry, clock, aws.registryS3, awsSettings.endpoint, log);
     if (dryRun) return await runUntracked(running, await storedState(store, clock, stop.signal));
-    if (at) await checkHa(at, clock, aws.s3, stop.signal);
+    if (at) await checkHa(at, clock, aws.registryS3, stop.signal);
     const { version: writerVersion, allowReset } = options;
     const configHash = loaded.hash;
     const own: PostsContext = { ...crew, members, configHash, writerVersion, allowReset, node, store };

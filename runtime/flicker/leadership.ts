@@ -69,7 +69,7 @@ export function haPosts(context: PostsContext, ha: HaTiming, at: S3Location, aws
     maxUnsavedEvents,
     renewMs: (registry) => (registry.hasDeadline ? ha.renew_ms : config.registry.heartbeat_interval_ms),
     win: async ({ again, mine, onWatch, signal }) => {
-      const store = await createS3Store({ client: await aws.s3(), bucket: at.bucket, layout });
+      const store = await createS3Store({ client: await aws.registryS3(), bucket: at.bucket, layout });
       const claim = claimOf(context);
       const place = { ...placeOf(context), store, signal };
       // After another process on this node: it may live, and has the turn.

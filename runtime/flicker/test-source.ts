@@ -48,12 +48,12 @@ export async function testSource(name: string, flags: TestSourceFlags, env: Call
   const source = config.api_sources.find((one) => one.name === name);
   if (!source) throw noSource(name, config.api_sources);
   const log = createLogger({ level: 'warn', format: 'text', write: (line) => void process.stderr.write(line) });
-  const aws = awsClients(readAwsSettings(env), log);
+  const aws = awsClients(readAwsSettings(env), log, told.registryRegion);
   const signal = new AbortController().signal;
   const state = flags.registryFile === undefined ? readState({}) : await saved(flags.registryFile);
 
   async function saved(location: string): Promise<FlickerState> {
-    const store = await registryStore(location, systemClock, () => aws.s3());
+    const store = await registryStore(location, systemClock, aws.registryS3);
     return storedState(store, systemClock, signal).catch((error: unknown) => {
       throw new CommandError(error instanceof Error ? error.message : String(error), { cause: error });
     });

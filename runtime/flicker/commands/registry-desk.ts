@@ -1,7 +1,14 @@
 import { hostname } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import { version } from '../../../package.json';
-import { layoutOfKey, parseS3Location, probeKey, SettingsError, spillLocation } from '../../../contract';
+import {
+  flickerSettings,
+  layoutOfKey,
+  parseS3Location,
+  probeKey,
+  SettingsError,
+  spillLocation,
+} from '../../../contract';
 import { awsClients } from '../../core/aws-clients';
 import { readAwsSettings } from '../../core/aws';
 import { systemClock } from '../../core/clock';
@@ -50,7 +57,7 @@ export async function openDesktop(location: string, options: DesktopOptions): Pr
   const log = createLogger({ level: call.debug ? 'debug' : 'silent', format: 'text', write });
   const settings = readAwsSettings(call.env);
   const aws = awsClients(settings, log);
-  const s3 = () => aws.s3(region);
+  const s3 = () => aws.s3(region ?? (call.env[flickerSettings.registryRegion.env] || undefined));
   const place = parseS3Location(location);
   const beside = spillLocation(location);
   if (!beside) throw new Error('a registry has a place for what is spilled');

@@ -60,8 +60,14 @@ export async function openDesk(flags: DlqFlags, call: Call, whole: boolean): Pro
   }
   const write = (line: string) => void process.stderr.write(line);
   const log = createLogger({ level: call.debug ? 'debug' : 'warn', format: 'text', write });
-  const aws = awsClients(readAwsSettings(call.env), log);
-  return { config, location, store: createLetterStore(location, aws.s3), aws, log };
+  const aws = awsClients(readAwsSettings(call.env), log, told.registryRegion);
+  return {
+    config,
+    location,
+    store: createLetterStore(location, config.dead_letter ? aws.s3 : aws.registryS3),
+    aws,
+    log,
+  };
 }
 
 /** Turns what the store or a destination says into words for people. @throws CommandError, SettingsError */

@@ -115,7 +115,10 @@ async function send(desk: DlqDesk, letter: Letter, destination: Destination): Pr
   );
   if (outcome.kind === 'superseded') return events.count;
   if (outcome.delivered > 0) {
-    const kept = createDeadLetters(desk.location, { s3: desk.aws.s3, clock: systemClock });
+    const kept = createDeadLetters(desk.location, {
+      s3: desk.config.dead_letter ? desk.aws.s3 : desk.aws.registryS3,
+      clock: systemClock,
+    });
     for (const again of refused) await kept.write(again, signal);
   }
   return outcome.deadLettered;

@@ -77,6 +77,7 @@ test('a service of the second region stands by on the primary', () => {
   expect(containerIn(far, 'flicker').Environment).toEqual(
     expect.arrayContaining([
       { Name: 'FLICKER_REGISTRY_FILE', Value: 's3://state-near/flicker/prod/okta-registry.json' },
+      { Name: 'FLICKER_REGISTRY_REGION', Value: 'eu-central-1' },
     ]),
   );
 });

@@ -40,7 +40,14 @@ export function destinationConfig(destination: object): DestinationConfig {
 }
 
 const none = () => Promise.reject(new Error('no AWS here'));
-export const noAws: AwsClients = { s3: none, cloudWatchLogs: none, kinesis: none, firehose: none, sqs: none };
+export const noAws: AwsClients = {
+  s3: none,
+  registryS3: none,
+  cloudWatchLogs: none,
+  kinesis: none,
+  firehose: none,
+  sqs: none,
+};
 
 export const context: DestinationContext = { ...noAws, clock: systemClock, nodeId: 'node' };
 
