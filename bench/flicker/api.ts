@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { startOkta, type OktaEvent } from '../../dev/vendors/okta';
-import { cpuSeconds, launch, memory, settled, type Sink } from './process';
+import { cpuSeconds, launch, memory, received, settled, type Sink } from './process';
 import { flickerCommand } from './subjects';
 
 export interface ApiShipping {
@@ -43,7 +43,7 @@ export async function shipApi(events: number, sink: Sink, folder: string): Promi
     const cpu = cpuSeconds(running.pid);
     okta.append(Array.from({ length: events }, (_, n) => oktaEvent(n)));
     const started = performance.now();
-    await sink.received(events, running);
+    await received(sink, events, running);
     const seconds = (performance.now() - started) / 1000;
     return {
       eventsPerSecond: events / seconds,

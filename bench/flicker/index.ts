@@ -4,18 +4,23 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { flickerBundle } from '../../dev/flicker-process';
 import { shipApi } from './api';
-import { corpusNames, writeCorpus } from './corpus';
+import { shippedAsTheyAre, writeCorpus } from './corpus';
 import { show, spread, table } from './figures';
+import { sending } from './destinations';
+import { footprints } from './footprint';
+import { presets } from './presets';
 import { pinBench, pinned, startSink, type Sink } from './process';
+import { processing } from './processing';
 import { busyPuts, idlePuts, startCountedS3 } from './puts';
+import { registry } from './registry';
 import { bareNode, rest, timeToReady } from './resting';
 import { copyLimit, findPeers, flicker } from './subjects';
 import { compare, compareTable } from './throughput';
 
 const usage = `npm run bench -- flicker [options]
-  --mb N         megabytes of each corpus (default 400)
-  --runs N       runs of everything (default 5)
-  --only PART    throughput, start, idle, api or puts
+  --mb N         megabytes of each corpus (default 400; destinations 10, processing 20)
+  --runs N       runs of everything (default 5; presets, memory, registry, processing and destinations 3)
+  --only PARTS   of throughput, start, idle, api, puts, presets, memory, registry, processing, destinations; with commas
   --profile DIR  writes CPU profiles of the throughput runs there; they slow flicker down`;
 
 const START_RUNS = 15;
@@ -29,12 +34,23 @@ interface Options {
   readonly profile: string | undefined;
 }
 
-const parts: Readonly<Record<string, (sink: Sink, folder: string, options: Options) => Promise<void>>> = {
-  throughput,
-  start,
-  idle,
-  api,
-  puts,
+interface Part {
+  readonly measure: (sink: Sink, folder: string, options: Options) => Promise<void>;
+  readonly megabytes?: number;
+  readonly runs: number;
+}
+
+const parts: Readonly<Record<string, Part>> = {
+  throughput: { measure: throughput, megabytes: 400, runs: 5 },
+  start: { measure: start, runs: START_RUNS },
+  idle: { measure: idle, runs: 1 },
+  api: { measure: api, runs: 5 },
+  puts: { measure: puts, runs: 1 },
+  presets: { measure: presets, runs: 3 },
+  memory: { measure: footprints, runs: 3 },
+  registry: { measure: registry, runs: 3 },
+  processing: { measure: processing, megabytes: 20, runs: 3 },
+  destinations: { measure: sending, megabytes: 10, runs: 3 },
 };
 
 /** Measures flicker. Tells the exit code. */
@@ -52,7 +68,9 @@ export async function benchFlicker(args: string[]): Promise<number> {
   try {
     console.log(`Node ${process.versions.node}; what is measured is ${pinned}.`);
     for (const [name, part] of Object.entries(parts)) {
-      if (options.only === undefined || options.only === name) await part(sink, folder, options);
+      if (options.only && !options.only.includes(name)) continue;
+      const { megabytes = part.megabytes ?? 0, runs = part.runs, profile } = options;
+      await part.measure(sink, folder, { megabytes, runs, profile });
     }
     return 0;
   } finally {
@@ -75,7 +93,7 @@ async function throughput(sink: Sink, folder: string, { megabytes, runs, profile
       flicker('flicker', undefined, nodeArgs),
       flicker('flicker, registry on S3', s3, nodeArgs),
     ];
-    for (const name of corpusNames) {
+    for (const name of shippedAsTheyAre) {
       const corpus = writeCorpus(folder, name, megabytes);
       const results = await compare([...subjects, ...peers.found], corpus, sink, runs, folder);
       console.log(`\n### ${name}: ${megabytes} MB, ${corpus.lines} lines, median of ${runs} runs (min–max)\n`);
@@ -87,14 +105,14 @@ async function throughput(sink: Sink, folder: string, { megabytes, runs, profile
   }
 }
 
-async function start(_sink: Sink, folder: string): Promise<void> {
+async function start(_sink: Sink, folder: string, { runs }: Options): Promise<void> {
   const starts = [];
   const bare = [];
-  for (let run = 0; run < START_RUNS; run++) {
+  for (let run = 0; run < runs; run++) {
     bare.push(await bareNode());
     starts.push(await timeToReady(join(folder, `start-${run}`)));
   }
-  console.log(`\n## Start-up, median of ${START_RUNS} (min–max), in ms\n`);
+  console.log(`\n## Start-up, median of ${runs} (min–max), in ms\n`);
   console.log(
     table(
       ['', 'wall', 'CPU'],
@@ -147,23 +165,33 @@ async function puts(sink: Sink, folder: string): Promise<void> {
   }
 }
 
-function readOptions(args: string[]): (Options & { readonly only: string | undefined }) | undefined {
+interface Asked extends Partial<Options> {
+  readonly only: readonly string[] | undefined;
+}
+
+function readOptions(args: string[]): Asked | undefined {
   try {
     const { values } = parseArgs({
       args,
       options: {
-        mb: { type: 'string', default: '400' },
-        runs: { type: 'string', default: '5' },
+        mb: { type: 'string' },
+        runs: { type: 'string' },
         only: { type: 'string' },
         profile: { type: 'string' },
       },
     });
-    const [megabytes, runs] = [Number(values.mb), Number(values.runs)];
-    const { only, profile } = values;
-    if (!(megabytes >= 1) || !(runs >= 1) || !Number.isInteger(runs) || (only !== undefined && !(only in parts))) {
-      return undefined;
-    }
-    return { megabytes, runs, only, profile };
+    const megabytes = values.mb === undefined ? undefined : Number(values.mb);
+    const runs = values.runs === undefined ? undefined : Number(values.runs);
+    const only = values.only?.split(',');
+    if (megabytes !== undefined && !(megabytes >= 1)) return undefined;
+    if (runs !== undefined && !(runs >= 1 && Number.isInteger(runs))) return undefined;
+    if (only?.some((name) => !(name in parts))) return undefined;
+    return {
+      ...(megabytes !== undefined && { megabytes }),
+      ...(runs !== undefined && { runs }),
+      only,
+      profile: values.profile,
+    };
   } catch {
     return undefined; // an unknown option
   }

@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { guard, killGroup } from '../../dev/guard';
-import type { SinkCounts, SinkMessage } from './sink';
 
 /** What is measured runs on the first core; the sink and everything else of the bench on the second. */
 const SUBJECT_CORE = 0;
@@ -103,52 +102,84 @@ export async function settled(running: Running, quietMs = 400): Promise<void> {
   }
 }
 
+/** What a sink has received since it was reset. */
+export interface SinkCounts {
+  readonly events: number;
+  readonly bytes: number;
+  readonly requests: number;
+  /** Seconds between the first byte and the last one. */
+  readonly seconds: number;
+  /** Seconds of CPU, user and system. */
+  readonly cpu: number;
+}
+
+/** What the process of a sink says, and what it is told. `reset`: by what events are counted from now on. */
+export type SinkMessage = { readonly port: number; readonly linesPort?: number } | { readonly counts: SinkCounts };
+export interface SinkOrder {
+  readonly reset?: string;
+}
+
+/** What every line of a corpus holds once. */
+export const LINE_MARK = '~event';
+/** What every record holds once: within lines quotes are escaped. */
+export const RECORD_MARK = ',"id":"';
+
 export interface Sink {
   readonly port: number;
+  /** Takes lines over TCP, where there is one. */
+  readonly linesPort: number | undefined;
   readonly url: string;
-  reset(): Promise<void>;
+  /** Counts from 0, by this mark. */
+  reset(mark?: string): Promise<void>;
   counts(): Promise<SinkCounts>;
-  /** Resolves when so many events have come. @throws Error when nothing more comes for 30 s, or `running` ends */
-  received(events: number, running: Running): Promise<SinkCounts>;
   stop(): void;
 }
 
 const STALLED_MS = 30_000;
 
-/** Starts the sink in a process of its own. */
-export async function startSink(): Promise<Sink> {
-  const argv = [process.execPath, ...process.execArgv, join(__dirname, 'sink.ts')];
+/** Resolves when so many events have come. @throws Error when nothing more comes for 30 s, or `running` ends */
+export async function received(sink: Pick<Sink, 'counts'>, events: number, running: Running): Promise<SinkCounts> {
+  let most = -1;
+  let movedAt = performance.now();
+  for (;;) {
+    const counts = await sink.counts();
+    if (counts.events >= events) return counts;
+    if (counts.events > most) movedAt = performance.now();
+    most = counts.events;
+    const stalled = performance.now() - movedAt > STALLED_MS;
+    if (stalled || running.ended()) {
+      const why = stalled ? 'nothing more has come for 30 s' : 'it has ended';
+      throw new Error(`${counts.events} of ${events} events came, ${why}:\n${running.output()}`);
+    }
+    await delay(10);
+  }
+}
+
+/** A script of the bench in a process of its own, that talks over IPC. It is not what is measured. */
+export function startHelper(script: string, args: readonly string[] = []): ChildProcess {
+  const argv = [process.execPath, ...process.execArgv, join(__dirname, script), ...args];
   const child = pinnedSpawn({ argv }, SINK_CORE, true);
   child.stderr?.pipe(process.stderr);
+  return child;
+}
+
+/** Starts a sink in a process of its own. */
+export async function startSink(script = 'sink.ts'): Promise<Sink> {
+  const child = startHelper(script);
   const [hello] = (await once(child, 'message')) as [SinkMessage];
   if (!('port' in hello)) throw new Error('the sink has not told its port');
-  const ask = async (what: 'reset' | 'counts'): Promise<SinkCounts> => {
-    child.send(what);
+  const tell = async (order: SinkOrder): Promise<SinkCounts> => {
+    child.send(order);
     const [answer] = (await once(child, 'message')) as [SinkMessage];
     if (!('counts' in answer)) throw new Error('the sink has not told its counts');
     return answer.counts;
   };
   return {
     port: hello.port,
+    linesPort: hello.linesPort,
     url: `http://127.0.0.1:${hello.port}/ingest`,
-    reset: async () => void (await ask('reset')),
-    counts: () => ask('counts'),
-    received: async (events, running) => {
-      let most = -1;
-      let movedAt = performance.now();
-      for (;;) {
-        const counts = await ask('counts');
-        if (counts.events >= events) return counts;
-        if (counts.events > most) movedAt = performance.now();
-        most = counts.events;
-        const stalled = performance.now() - movedAt > STALLED_MS;
-        if (stalled || running.ended()) {
-          const why = stalled ? 'nothing more has come for 30 s' : 'it has ended';
-          throw new Error(`${counts.events} of ${events} events came, ${why}:\n${running.output()}`);
-        }
-        await delay(10);
-      }
-    },
+    reset: async (mark = LINE_MARK) => void (await tell({ reset: mark })),
+    counts: () => tell({}),
     stop: () => child.disconnect(),
   };
 }

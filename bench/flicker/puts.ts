@@ -1,7 +1,7 @@
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, HeadObjectCommand, PutBucketVersioningCommand, S3Client } from '@aws-sdk/client-s3';
 import type { FlickerConfigInput } from '../../contract';
 import { startAws } from '../../dev/aws';
 import { startS3Proxy, type S3Proxy } from '../../dev/torture/flicker/s3-proxy';
@@ -15,7 +15,13 @@ const KEY_END = '-registry.json';
 export interface CountedS3 {
   readonly location: string;
   readonly env: Readonly<Record<string, string>>;
+  /** To reach the server itself, past what counts. */
+  readonly directEnv: Readonly<Record<string, string>>;
   readonly proxy: S3Proxy;
+  /** Location of a key. */
+  at(key: string): string;
+  /** Bytes of an object. */
+  size(key: string): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -25,12 +31,17 @@ export async function startCountedS3(): Promise<CountedS3> {
   const s3 = new S3Client({ ...aws.clientConfig, forcePathStyle: true });
   await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
   await s3.send(new PutBucketVersioningCommand({ Bucket: BUCKET, VersioningConfiguration: { Status: 'Enabled' } }));
-  s3.destroy();
+  const directEnv = { ...aws.env, AWS_ENDPOINT_URL: aws.endpoint, AWS_S3_FORCE_PATH_STYLE: 'true' };
+  const at = (key: string) => `s3://${BUCKET}/${key}`;
   return {
-    location: `s3://${BUCKET}/bench`,
-    env: { ...aws.env, AWS_ENDPOINT_URL: proxy.endpoint, AWS_S3_FORCE_PATH_STYLE: 'true' },
+    location: at('bench'),
+    env: { ...directEnv, AWS_ENDPOINT_URL: proxy.endpoint },
+    directEnv,
     proxy,
+    at,
+    size: async (key) => (await s3.send(new HeadObjectCommand({ Bucket: BUCKET, Key: key }))).ContentLength ?? 0,
     stop: async () => {
+      s3.destroy();
       await proxy.stop();
       await aws.stop();
     },

@@ -1,26 +1,13 @@
 /**
  * A receiver that costs as little as it can: raw HTTP/1.1 over TCP, every request answered with 200, no body parsed. Counts
- * bytes, and events by what each line of the input holds once (`MARK`). Talks to its parent over IPC.
+ * bytes, and events by a mark that each of them holds once. Talks to its parent over IPC.
  */
 import { createServer, type Socket } from 'node:net';
+import type { SinkCounts, SinkMessage, SinkOrder } from './process';
 
-const MARK = Buffer.from('~event');
 const HEADERS_END = Buffer.from('\r\n\r\n');
 const OK = Buffer.from('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}');
 const CONTINUE = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
-
-/** What the sink has received since it was reset. */
-export interface SinkCounts {
-  readonly events: number;
-  readonly bytes: number;
-  readonly requests: number;
-  /** Seconds between the first byte and the last one. */
-  readonly seconds: number;
-  /** Seconds of CPU, user and system. */
-  readonly cpu: number;
-}
-
-export type SinkMessage = { readonly port: number } | { readonly counts: SinkCounts };
 
 let events = 0;
 let bytes = 0;
@@ -28,8 +15,10 @@ let requests = 0;
 let first = 0;
 let last = 0;
 let cpu = process.cpuUsage();
+let mark = Buffer.from('?');
 
-function reset(): void {
+function reset(newMark: string): void {
+  mark = Buffer.from(newMark);
   events = bytes = requests = first = last = 0;
   cpu = process.cpuUsage();
 }
@@ -64,10 +53,10 @@ function serve(socket: Socket): void {
         left = Number(length);
       }
       const body = chunk.length > left ? chunk.subarray(0, left) : chunk;
-      const seam = Buffer.concat([before, body.subarray(0, MARK.length - 1)]);
-      if (seam.includes(MARK)) events++;
-      for (let at = body.indexOf(MARK); at !== -1; at = body.indexOf(MARK, at + MARK.length)) events++;
-      before = Buffer.from(body.length < MARK.length ? seam.subarray(1 - MARK.length) : body.subarray(1 - MARK.length));
+      const seam = Buffer.concat([before, body.subarray(0, mark.length - 1)]);
+      if (seam.includes(mark)) events++;
+      for (let at = body.indexOf(mark); at !== -1; at = body.indexOf(mark, at + mark.length)) events++;
+      before = Buffer.from(body.length < mark.length ? seam.subarray(1 - mark.length) : body.subarray(1 - mark.length));
       bytes += body.length;
       left -= body.length;
       chunk = chunk.subarray(body.length);
@@ -89,8 +78,8 @@ server.listen(0, '127.0.0.1', () => {
   const address = server.address();
   if (address !== null && typeof address === 'object') tell({ port: address.port });
 });
-process.on('message', (message) => {
-  if (message === 'reset') reset();
+process.on('message', ({ reset: newMark }: SinkOrder) => {
+  if (newMark !== undefined) reset(newMark);
   tell({ counts: counts() });
 });
 process.on('disconnect', () => process.exit());

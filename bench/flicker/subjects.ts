@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { nodeCommand, renderFlickerSettings, type FlickerConfigInput } from '../../contract';
 import { flickerBundle } from '../../dev/flicker-process';
-import type { Command } from './process';
+import type { Command, Sink } from './process';
 
 /** What a subject is told: a folder of its own, the file that will appear, and where to send. */
 export interface Place {
@@ -16,6 +16,12 @@ export interface Place {
 /** A program that ships a file. */
 export interface Subject {
   readonly name: string;
+  /** It joins the lines of an event to one. */
+  readonly joins?: boolean;
+  /** What it sends may hold the mark of a line more than once: its records are counted. */
+  readonly marksRecords?: boolean;
+  /** What counts its events, when they do not come to the sink of the bench. */
+  readonly sink?: Pick<Sink, 'reset' | 'counts'>;
   command(place: Place): Command;
 }
 
@@ -45,6 +51,10 @@ export function flickerCommand({ config, registryFile, port = 0, env, nodeArgs =
   };
 }
 
+/** A source that reads a file with the defaults, but does not keep its last few events waiting for more. */
+export const logFile = (path: string) =>
+  ({ name: 'app', path, start_at: 'beginning', flush_interval_ms: 100 }) as const;
+
 /** flicker with its defaults. `registry`: an S3 location and how to reach it; a local file by default. */
 export function flicker(
   name: string,
@@ -57,7 +67,7 @@ export function flicker(
       flickerCommand({
         config: {
           destination: { type: 'http', endpoint: url },
-          log_files: [{ name: 'app', path: input, start_at: 'beginning' }],
+          log_files: [logFile(input)],
         },
         registryFile: registry ? `${registry.location}/${Date.now()}-registry.json` : join(state, 'registry.json'),
         ...(registry && { env: registry.env }),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Corpus } from './corpus';
 import { show, spread, table } from './figures';
-import { cpuSeconds, launch, memory, settled, type Sink } from './process';
+import { cpuSeconds, launch, LINE_MARK, memory, received, RECORD_MARK, settled, type Sink } from './process';
 import type { Subject } from './subjects';
 
 /** What one subject made of one corpus, once. */
@@ -32,24 +32,26 @@ export async function ship(subject: Subject, corpus: Corpus, sink: Sink, folder:
   mkdirSync(state);
   mkdirSync(logs);
   const input = join(logs, 'app.log');
+  const counter = subject.sink ?? sink;
+  const expected = subject.joins ? corpus.events : corpus.lines;
   linkSync(corpus.file, join(place, 'arriving'));
   const running = await launch(subject.command({ state, input, url: sink.url }));
   try {
     await settled(running);
-    await sink.reset();
+    await counter.reset(subject.marksRecords ? RECORD_MARK : LINE_MARK);
     const before = cpuSeconds(running.pid);
     renameSync(join(place, 'arriving'), input);
-    const counts = await sink.received(corpus.lines, running);
+    const counts = await received(counter, expected, running);
     const cpu = cpuSeconds(running.pid) - before;
     const { peak } = memory(running.pid);
     await delay(300);
-    const extra = (await sink.counts()).events - corpus.lines;
-    if (extra > 0) throw new Error(`${subject.name} sent ${extra} lines twice`);
+    const extra = (await counter.counts()).events - expected;
+    if (extra > 0) throw new Error(`${subject.name} sent ${extra} events twice`);
     const megabytes = corpus.bytes / 1e6;
     return {
       perCpuSecond: megabytes / cpu,
       perSecond: megabytes / counts.seconds,
-      eventsPerSecond: corpus.lines / counts.seconds,
+      eventsPerSecond: expected / counts.seconds,
       peak,
       expansion: counts.bytes / corpus.bytes,
       sinkBusy: counts.cpu / counts.seconds,
