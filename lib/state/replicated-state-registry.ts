@@ -60,9 +60,9 @@ export interface ReplicatedStateRegistryProps extends Omit<StateRegistryProps, '
 
 /**
  * A state registry that a second region has a copy of, for the loss of a whole region. Services of both regions use this
- * one bucket, with `ha`: one is active, the others stand by. Those elsewhere set `AWS_REGION` to its region. Replication is
- * asynchronous and not bounded (mostly minutes), and a promoted registry is behind by as much: events since then are
- * shipped again, none is skipped. See docs/multi-region.md.
+ * one bucket, with `ha`: one is active, the others stand by. Replication is asynchronous and not bounded (mostly minutes), and
+ * a promoted registry is behind by as much: events since then are shipped again, none is skipped. See
+ * docs/multi-region.md.
  */
 export class ReplicatedStateRegistry extends Construct implements IStateRegistry {
   readonly bucket: s3.Bucket;
