@@ -3,7 +3,32 @@ import type { FlickerState, SourceEntry } from './state';
 /** Whose files those on storage are that every instance sees. */
 export const SHARED_NODE = 'shared';
 /** Entries of nodes that have not been seen for this long are dropped. */
-const FORGET_NODE_MS = 7 * 24 * 3_600_000;
+export const FORGET_NODE_MS = 7 * 24 * 3_600_000;
+
+interface NodeEntry {
+  readonly source: string;
+  readonly seenAt: string;
+}
+
+/**
+ * When the node of an entry was seen last, in milliseconds. That of the entry itself does not tell: what does not grow is
+ * not written again.
+ */
+export function nodeSeenIn({
+  files,
+  docker = {},
+}: Pick<FlickerState, 'files' | 'docker'>): (key: string, entry: NodeEntry) => number {
+  const seen = new Map<string, number>();
+  const nodeOf = (key: string, { source }: NodeEntry) => {
+    const plain = key.endsWith(`@${source}`) ? key.slice(0, -source.length - 1) : key;
+    return plain.slice(0, plain.lastIndexOf('/'));
+  };
+  for (const [key, entry] of [...Object.entries(files), ...Object.entries(docker)]) {
+    const node = nodeOf(key, entry);
+    seen.set(node, Math.max(seen.get(node) ?? 0, Date.parse(entry.seenAt)));
+  }
+  return (key, entry) => seen.get(nodeOf(key, entry)) ?? 0;
+}
 
 /** The sources of one node's own, by name, as they would be entered when they are first started. */
 export type NodeSources = ReadonlyMap<string, SourceEntry['kind']>;
@@ -33,10 +58,11 @@ export function ownPart(main: FlickerState, nodeId: string, sources: NodeSources
 export function dropOwnPart(main: FlickerState, nodeId: string, sources: NodeSources, now: number): boolean {
   const before = count(main);
   const spilled = ownPart(main, nodeId, sources).spill;
+  const nodeSeen = nodeSeenIn(main);
   for (const entries of [main.files, main.docker ?? {}]) {
-    for (const [key, { source, seenAt }] of Object.entries(entries)) {
-      if (!sources.has(source)) continue;
-      if (key.startsWith(`${nodeId}/`) || now - Date.parse(seenAt) > FORGET_NODE_MS) delete entries[key];
+    for (const [key, entry] of Object.entries(entries)) {
+      if (!sources.has(entry.source)) continue;
+      if (key.startsWith(`${nodeId}/`) || now - nodeSeen(key, entry) > FORGET_NODE_MS) delete entries[key];
     }
   }
   if (spilled && main.spill) main.spill = main.spill.filter((entry) => !spilled.includes(entry));

@@ -2,7 +2,7 @@ import { errorText } from '../../core/errors';
 import { editable, look, OperatorError } from '../../registry/operate';
 import { iso } from '../positions';
 import { apiPosition } from '../sources/api/position';
-import { FORGET_NODE_MS } from '../sources/files/entries';
+import { FORGET_NODE_MS } from '../node-state';
 import { readState, type FlickerState } from '../state';
 import type { Desktop } from './registry-desk';
 import { change } from './registry-edit';

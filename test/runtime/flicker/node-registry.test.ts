@@ -262,6 +262,21 @@ describe('the state of the cluster', () => {
     expect(takesOver(state)).toEqual([['shared/1-5-0'], []]);
   });
 
+  test('keeps what does not change of a node that is still there', () => {
+    const state = readState({
+      files: {
+        'b/1-3-0': file('app', 200, ago(30)),
+        'b/1-4-0': file('app', 10, ago(1)),
+        'b/1-5-0@/var/log/*.log': file('/var/log/*.log', 10, ago(30)),
+        'b-gone/1-6-0': file('app', 10, ago(30)),
+      },
+      docker: { 'b/c1': { source: 'web', name: 'web', ts: ago(30), streams: {}, seenAt: ago(30) } },
+    });
+    const all = new Map([...sources, ['/var/log/*.log', 'files' as const]]);
+    expect(dropOwnPart(state, 'a', all, NOW)).toBe(true);
+    expect(takesOver(state)).toEqual([['b/1-3-0', 'b/1-4-0', 'b/1-5-0@/var/log/*.log'], ['b/c1']]);
+  });
+
   test('a node that never had anything in it does not take what others have spilled', () => {
     const state = readState(mainState());
     dropOwnPart(state, 'new', sources, NOW);

@@ -1,6 +1,7 @@
 import { dockerSourceName, flickerEvents, type DockerSourceConfig } from '../../../../contract/flicker';
 import type { BatchBuilder } from '../../batch';
 import { createGrouping, createTransform, observeLines } from '../../filters';
+import { FORGET_NODE_MS, nodeSeenIn } from '../../node-state';
 import { SourceError, type Source, type SourceContext } from '../../source';
 import type { ContainerEntry } from '../../state';
 import { patience } from '../joiner';
@@ -11,8 +12,6 @@ import { normalTime, timeOf } from './time';
 
 /** The entry of a container that is gone is kept for this long: a daemon may come back without its containers. */
 const FORGET_MS = 3_600_000;
-/** Entries of other nodes are kept for this long. */
-const FORGET_NODE_MS = 7 * 24 * 3_600_000;
 /** Containers named when several cannot be read. */
 const MAX_PROBLEMS = 5;
 
@@ -139,11 +138,12 @@ export function createDockerSource(
     kind: 'docker',
 
     async start(state, signal) {
+      const nodeSeen = nodeSeenIn(state);
       for (const [key, entry] of Object.entries(state.docker ?? {})) {
         if (entry.source !== name) continue;
         const plain = key.endsWith(`@${name}`) ? key.slice(0, -name.length - 1) : key;
         if (plain.startsWith(`${nodeId}/`)) entries.set(plain.slice(nodeId.length + 1), entry);
-        else if (clock.now() - Date.parse(entry.seenAt) > FORGET_NODE_MS) dropped.push(plain);
+        else if (clock.now() - nodeSeen(key, entry) > FORGET_NODE_MS) dropped.push(plain);
       }
       if (state.sources[name] !== undefined) return {};
       // Where to start must be decided at the first start.

@@ -1,3 +1,4 @@
+import { FORGET_NODE_MS, nodeSeenIn } from '../../node-state';
 import type { SourceContext } from '../../source';
 import type { FileEntry, FlickerState } from '../../state';
 import { isWeak } from './fingerprint';
@@ -5,8 +6,6 @@ import { entryOf, keyOf, parseKey, tailOf, type Departed, type Tail } from './ta
 
 /** The entry of a file that is gone, or was rotated away and read, is kept for this long. */
 export const FORGET_MS = 3_600_000;
-/** Entries of other nodes are kept for this long. */
-export const FORGET_NODE_MS = 7 * 24 * 3_600_000;
 /** File times lag by the kernel's tick, and the clocks of file servers differ. Files as new as that have entries. */
 export const FIRST_START_SLACK_MS = 60_000;
 
@@ -34,12 +33,13 @@ export class Entries {
   load(state: FlickerState): void {
     const now = this.context.clock.now();
     this.startedAt = Date.parse(state.sources[this.source]?.startedAt ?? '') || now;
+    const nodeSeen = nodeSeenIn(state);
     for (const [key, entry] of Object.entries(state.files)) {
       if (entry.source !== this.source) continue;
       const plain = key.endsWith(`@${this.source}`) ? key.slice(0, -this.source.length - 1) : key;
       const known = parseKey(this.context.nodeId, plain);
       if (!known) {
-        if (now - Date.parse(entry.seenAt) > FORGET_NODE_MS) this.changes[plain] = null;
+        if (now - nodeSeen(key, entry) > FORGET_NODE_MS) this.changes[plain] = null;
         continue;
       }
       this.newest.set(entry.path, Math.max(entry.modified ?? 0, this.newest.get(entry.path) ?? 0));

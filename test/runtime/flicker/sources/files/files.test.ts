@@ -519,12 +519,14 @@ describe('identity', () => {
     const files = {
       [`b/${key}`]: entry('logs', at.time),
       [`c/${key}`]: entry('logs', at.time - 8 * 86_400_000),
+      // It does not change, on a node that is still there.
+      'b/1-1-0': entry('logs', at.time - 8 * 86_400_000),
       [`node/a/${key}`]: entry('other', at.time),
     };
     await at.start({ sources, files });
     expect(await at.lines()).toEqual(['one']);
-    const keys = [`b/${key}`, `node/a/${key}`, `node/a/${key}@logs`];
-    expect(Object.keys(at.state.files).sort()).toEqual(keys);
+    const keys = ['b/1-1-0', `b/${key}`, `node/a/${key}`, `node/a/${key}@logs`];
+    expect(Object.keys(at.state.files).sort()).toEqual(keys.sort());
     expect(at.state.files[`node/a/${key}`]).toEqual(files[`node/a/${key}`]);
     await at.start();
     expect(await at.lines()).toEqual([]);
