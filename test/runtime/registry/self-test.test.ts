@@ -70,6 +70,24 @@ test('another instance that tests the same object at the same moment does not ma
   expect(disturb).toBe(0);
 });
 
+test('many instances that start at the same moment all pass', async () => {
+  const [s3, time] = [new SimS3(), new VirtualTime()];
+  const results = Array.from({ length: 40 }, (_, i) => {
+    const { clock } = new SimProcess(time, `node-${i}`);
+    const store = quickStore('state', KEY, async (request, signal) => {
+      await clock.sleep(20 + (i % 7) * 10, signal);
+      const answer = s3.handle(request);
+      await clock.sleep(20, signal);
+      return answer;
+    });
+    return testStore(store, clock);
+  });
+  let done = false;
+  const all = Promise.all(results).finally(() => (done = true));
+  await time.run(60_000, () => done);
+  expect(new Set((await all).map(({ kind }) => kind))).toEqual(new Set(['honoured']));
+});
+
 test('a store that refuses cannot be told', async () => {
   const { run, s3 } = setUp();
   s3.denied = () => true;
