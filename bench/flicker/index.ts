@@ -19,7 +19,7 @@ import { compare, compareTable } from './throughput';
 
 const usage = `npm run bench -- flicker [options]
   --mb N         megabytes of each corpus (default 400; destinations 10, processing 20)
-  --runs N       runs of everything (default 5; presets, memory, registry, processing and destinations 3)
+  --runs N       runs of everything (default 5; presets, processing and destinations 2, memory and registry 1)
   --only PARTS   of throughput, start, idle, api, puts, presets, memory, registry, processing, destinations; with commas
   --profile DIR  writes CPU profiles of the throughput runs there; they slow flicker down`;
 
@@ -46,11 +46,11 @@ const parts: Readonly<Record<string, Part>> = {
   idle: { measure: idle, runs: 1 },
   api: { measure: api, runs: 5 },
   puts: { measure: puts, runs: 1 },
-  presets: { measure: presets, runs: 3 },
-  memory: { measure: footprints, runs: 3 },
-  registry: { measure: registry, runs: 3 },
-  processing: { measure: processing, megabytes: 20, runs: 3 },
-  destinations: { measure: sending, megabytes: 10, runs: 3 },
+  presets: { measure: presets, runs: 2 },
+  memory: { measure: footprints, runs: 1 },
+  registry: { measure: registry, runs: 1 },
+  processing: { measure: processing, megabytes: 20, runs: 2 },
+  destinations: { measure: sending, megabytes: 10, runs: 2 },
 };
 
 /** Measures flicker. Tells the exit code. */
