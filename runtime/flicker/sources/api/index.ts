@@ -15,7 +15,7 @@ import { rateFacts } from './rate-limit';
 import { pageRequest, type PageRef, type Range } from './request';
 import { specOf } from './spec';
 import { startPosition } from './start';
-import { closeWindow, EDGE_MS, horizonOf, lostBefore, openWindow } from './windows';
+import { aheadOf, closeWindow, cutWindow, EDGE_MS, horizonOf, lostBefore, openWindow } from './windows';
 
 /** Filters may leave out the time they are given, or count in whole seconds. */
 const FILTER_MARGIN_MS = 1000;
@@ -62,6 +62,8 @@ export function createApiSource(
   let told = { text: '', essence: '', at: 0 };
   let pagesInPoll = 0;
   let pollBegan = 0;
+  /** By how much this clock is ahead of the vendor's. */
+  let ahead = 0;
   let unreadableInPoll = 0;
   let refusals = 0;
   let last: { readonly at: PageRef; readonly signature: string; readonly count: number } | undefined;
@@ -114,8 +116,8 @@ export function createApiSource(
       return { from: position.floor === null ? undefined : Math.max(position.floor - margin, oldest) };
     }
     if (position.walk?.to === undefined) {
-      const lost = lostBefore(spec, position, clock.now());
-      const opened = openWindow(spec, mode, position, { now: pollBegan, first: pagesInPoll === 0 });
+      const lost = lostBefore(spec, position, clock.now() - ahead);
+      const opened = openWindow(spec, mode, position, { now: pollBegan - ahead, first: pagesInPoll === 0 });
       if (!opened) return undefined;
       if (lost !== undefined && position.closed !== undefined) {
         reportGap(position.closed, lost, 'the vendor no longer keeps events that were not read yet');
@@ -163,6 +165,7 @@ export function createApiSource(
     await refuseEqualPages();
     const serverNow = Date.parse(answer.headers.date ?? '');
     const now = Math.max(clock.now(), Number.isNaN(serverNow) ? 0 : serverNow);
+    if (!Number.isNaN(serverNow)) ahead = aheadOf(serverNow, clock.now());
     const { fresh, unreadable } = sieve.sift(entries, now, range);
     metrics.eventsRead.inc(labels, fresh.length);
     if (unreadable > 0) metrics.timestampsUnreadable.inc(labels, unreadable);
@@ -219,7 +222,8 @@ export function createApiSource(
         return next.more;
       case 'end': {
         if (mode.kind === 'window') {
-          resumeAt(closeWindow(position, sieve.completed(horizonOf(position))));
+          const cut = cutWindow(mode, position, clock.now() - ahead);
+          resumeAt(closeWindow(cut, { ...sieve.completed(horizonOf(cut)), again: cut.again }));
           return true;
         }
         resumeAt(sieve.completed());

@@ -75,6 +75,27 @@ export function closeWindow({ walk, closed = 0, next }: ApiPosition, completed: 
   return present({ ...completed, closed: reached, next: rest });
 }
 
+/** Clocks differ by that much, and answers take a while: the overlap makes up for it. */
+const CLOCK_SLACK_MS = 5000;
+
+/** How far this machine's clock is ahead of the vendor's, as the answer with this date tells. */
+export function aheadOf(date: number, now: number): number {
+  return now - date > CLOCK_SLACK_MS ? now - date : 0;
+}
+
+/**
+ * The position with the window that is read cut off where the future begins, by the vendor's clock: the window was opened by
+ * a clock that was ahead, and what is still to come must not count as read.
+ */
+export function cutWindow(mode: WindowMode, position: ApiPosition, now: number): ApiPosition {
+  const { walk, again } = position;
+  const limit = wholeSeconds(now - mode.lagMs);
+  if (walk?.to === undefined || walk.to <= limit + CLOCK_SLACK_MS) return position;
+  const { from = 0 } = walk;
+  const late = Math.max(from, wholeSeconds(now - mode.memory.overlapMs));
+  return { ...position, again: Math.min(again ?? late, late), walk: { ...walk, to: Math.max(from, limit) } };
+}
+
 const wholeSeconds = (time: number) => Math.floor(time / SECOND) * SECOND;
 
 /** Time since which entries cannot have been read, because the vendor no longer keeps them. */

@@ -9,14 +9,15 @@ import { subjects } from './vendors';
 
 const MINUTE = 60_000;
 
-async function begin(name: string, options: { limitPerWindow?: number; events?: number } = {}) {
+/** `ahead`: by how much this clock is ahead of the vendor's. */
+async function begin(name: string, options: { limitPerWindow?: number; events?: number; ahead?: { ms: number } } = {}) {
   const start = subjects[name];
   if (!start) throw new Error(`there is no vendor ${name}`);
   const clock = { read: () => NOW };
   const { limitPerWindow } = options;
   const subject = await start({ now: () => clock.read(), ...(limitPerWindow !== undefined && { limitPerWindow }) });
   const source = new Harness(subject.config, { events: options.events ?? 1000, bytes: 1024 ** 2 }, NOW);
-  clock.read = () => source.time;
+  clock.read = () => source.time - (options.ahead?.ms ?? 0);
   open.push({ stop: () => subject.vendor.stop() }, source);
   await source.start();
   const gaps = () => source.log.filter(({ event }) => event === flickerEvents.gap).map(({ fields }) => fields);
@@ -77,6 +78,34 @@ describe('a cursor that the vendor no longer knows', () => {
     await source.poll();
     expect(sent().at(3)?.query).toMatchObject({ oldest });
     expect(source.shipped.map(({ id }) => id).sort()).toEqual(ids().sort());
+  });
+});
+
+describe('a clock that is ahead for a while', () => {
+  it.each(['slack', 'cloudflare'])('lets no window reach into the future: %s', async (name) => {
+    for (const restarted of [false, true]) {
+      const ahead = { ms: 0 };
+      const { append, ids, source } = await begin(name, { ahead, limitPerWindow: 1000 });
+      append(3, NOW);
+      source.time += 60 * MINUTE;
+      await source.poll();
+      ahead.ms = 360 * MINUTE;
+      source.time += ahead.ms + 20 * MINUTE;
+      append(3, source.time - ahead.ms);
+      if (restarted) await source.restart();
+      await source.poll();
+      source.time -= ahead.ms;
+      ahead.ms = 0;
+      for (let i = 0; i < 20; i++) {
+        source.time += 20 * MINUTE;
+        append(2, source.time);
+        await source.poll();
+      }
+      source.time += 600 * MINUTE;
+      await source.poll();
+      await source.poll();
+      expect(source.shipped.map(({ id }) => id).sort()).toEqual(ids().sort());
+    }
   });
 });
 
