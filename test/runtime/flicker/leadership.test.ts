@@ -122,7 +122,7 @@ class Instance {
       log: loggerTo(() => {}),
       once: false,
     };
-    const aws = { ...noAws, s3: () => Promise.resolve(client) };
+    const aws = { ...noAws, registryS3: () => Promise.resolve(client) };
     this.posts = this.single ? [singlePost(all)] : haPosts(all, ha, { bucket: 'state', key: KEY }, aws);
     this.runs = Promise.all(this.posts.map((post) => post.run(this.stop.signal).catch((error: unknown) => error)));
   }
