@@ -3,6 +3,9 @@ import { mutations } from './mutations';
 
 const SCHEDULES = 300;
 
+/** Seeds that catch rare mutations; should they cease to, the others are tried. */
+const early: Readonly<Record<string, number>> = { 'seq reused': 149 };
+
 test(`no invariant is broken in ${SCHEDULES} seeded schedules`, async () => {
   const failed: string[] = [];
   const met = { kills: 0, fenced: 0, repeated: 0, resent: 0 };
@@ -26,10 +29,11 @@ test('the same seed plays the same schedule', async () => {
 
 test.each(Object.entries(mutations))(
   'the schedules catch: %s',
-  async (_name, sabotage) => {
+  async (name, sabotage) => {
     let caught: string | undefined;
-    for (let seed = 1; seed <= SCHEDULES && caught === undefined; seed++) {
+    for (const seed of [early[name] ?? 1, ...Array.from({ length: SCHEDULES }, (_, i) => i + 1)]) {
       caught = (await simulate(seed, sabotage)).violations[0];
+      if (caught !== undefined) break;
     }
     expect(caught).toBeDefined();
   },
