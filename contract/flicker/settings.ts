@@ -132,11 +132,14 @@ export function effectiveHa(config: Pick<FlickerConfig, 'ha'>, ha: boolean | und
   return ha && (config.ha || haProfiles.default);
 }
 
-const schemas = new Map<SettingsMode, ReturnType<typeof flickerConfigSchema>>();
+const schemas = new Map<SettingsMode, WeakRef<ReturnType<typeof flickerConfigSchema>>>();
 
-/** The schema of the config file in a mode. Made when it is first asked for: a program needs one of the two. */
+/**
+ * The schema of the config file in a mode. Made when it is first asked for: a program needs one of the two. Nor is it kept
+ * for longer than it is used: a shipper reads its config once, and lives for long.
+ */
 export function flickerConfig(mode: SettingsMode): ReturnType<typeof flickerConfigSchema> {
-  const schema = schemas.get(mode) ?? flickerConfigSchema(mode);
-  schemas.set(mode, schema);
+  const schema = schemas.get(mode)?.deref() ?? flickerConfigSchema(mode);
+  schemas.set(mode, new WeakRef(schema));
   return schema;
 }
