@@ -34,13 +34,14 @@ export interface PostsContext {
 
 /** One registry for all sources, taken over at once from whoever holds it. */
 export function singlePost(context: PostsContext): Post {
+  const renewMs = context.config.registry.heartbeat_interval_ms;
   return new Post({
     ...context,
     location: context.store.location,
     standsBy: false,
     maxUnsavedEvents: context.config.registry.max_unsaved_events,
-    renewMs: () => context.config.registry.heartbeat_interval_ms,
-    win: ({ signal }) => openRegistry({ ...claimOf(context), ...placeOf(context), signal }),
+    renewMs: () => renewMs,
+    win: ({ signal }) => openRegistry({ ...claimOf(context), ...placeOf(context), renewMs, signal }),
     prepare: (state, changed) => {
       if (shareFiles(state, sharedFiles(context))) changed();
     },
@@ -75,7 +76,12 @@ export function haPosts(context: PostsContext, ha: HaTiming, at: S3Location, aws
       // After another process on this node: it may live, and has the turn.
       if (again) return standBy({ ...claim, ...place, ha, mine, onWatch, patient: true });
       const main = { claim, place: placeOf(context), ha, hasHolder: common.length > 0 };
-      return openNodeRegistry({ ...claim, ...place }, main, node, sources);
+      return openNodeRegistry(
+        { ...claim, ...place, renewMs: config.registry.heartbeat_interval_ms },
+        main,
+        node,
+        sources,
+      );
     },
   });
   if (common.length > 0) {

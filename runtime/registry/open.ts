@@ -8,6 +8,8 @@ import { defaultTiming, momentOf, withTimeout, type Moment, type RegistryTiming 
 
 export interface OpenRegistryOptions extends Claim, Omit<LeaseContext, 'timing' | 'random'> {
   readonly timing?: Partial<RegistryTiming>;
+  /** Longest time between two saves. @default 60000 */
+  readonly renewMs?: number;
   /** @default Math.random */
   readonly random?: () => number;
   /** Gives up waiting. */
@@ -15,7 +17,7 @@ export interface OpenRegistryOptions extends Claim, Omit<LeaseContext, 'timing' 
 }
 
 /** What the lease of a single instance says. A standby waits that long for its next save, as its heartbeat may be slow. */
-const SINGLE: LeaseTimes = { ttlMs: 180_000, renewMs: 60_000 };
+const singleTimes = (renewMs: number): LeaseTimes => ({ ttlMs: Math.max(180_000, 3 * renewMs), renewMs });
 
 /**
  * Creates the registry, or takes it over at once from whoever holds it: the compare-and-swap fences the old owner at its
@@ -28,6 +30,7 @@ export async function openRegistry(options: OpenRegistryOptions): Promise<Regist
   const context: LeaseContext = { store, clock, log, timing, random: options.random ?? Math.random };
   const refuse = (problem: RegistryProblem) => new RegistryError(store.location, problem);
   const now = () => clock.now();
+  const times = singleTimes(options.renewMs ?? 60_000);
   let existed = false;
   let won: Won | undefined;
   let sent: Moment | undefined;
@@ -49,13 +52,13 @@ export async function openRegistry(options: OpenRegistryOptions): Promise<Regist
       case 'missing':
       case 'deleted':
         if ((existed || reply.kind === 'deleted') && !options.allowReset) throw refuse({ kind: 'deleted' });
-        base = createBase(options, SINGLE, now);
+        base = createBase(options, times, now);
         break;
       case 'found': {
         existed = true;
         const own = ownVersion(reply.body, reply.etag, options.owner, sent);
         if (own && won) return opened(context, own, won);
-        const next = nextBase(reply.body, reply.etag, options, SINGLE, now);
+        const next = nextBase(reply.body, reply.etag, options, times, now);
         if ('kind' in next) throw refuse(next);
         if (next.won.event === 'upgraded') {
           const kept = await keepVersion1(context, reply.body, signal);

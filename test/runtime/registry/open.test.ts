@@ -44,6 +44,17 @@ describe('a registry that was never there', () => {
     });
   });
 
+  test('has a lease that outlasts the slowest heartbeat', async () => {
+    const leaseOf = async (options: Parameters<World['open']>[0]) => {
+      const world = new World();
+      await world.open(options);
+      return world.stored()['lease'];
+    };
+    expect(await leaseOf({})).toMatchObject({ renewMs: 60_000, ttlMs: 180_000 });
+    expect(await leaseOf({ renewMs: 600_000 })).toMatchObject({ renewMs: 600_000, ttlMs: 1_800_000 });
+    expect(await leaseOf({ renewMs: 100 })).toMatchObject({ renewMs: 100, ttlMs: 180_000 });
+  });
+
   test('is told from a denied one by its versions, where listing objects is not allowed', async () => {
     const world = new World();
     world.s3.mayList = false;
