@@ -166,7 +166,13 @@ async function runPosts(running: Running, posts: readonly Post[]): Promise<numbe
     }
   });
   const all = Promise.all(runs);
-  await Promise.race([Promise.all(posts.map(({ placed }) => placed)), all, aborted(stop)]);
+  try {
+    await Promise.race([Promise.all(posts.map(({ placed }) => placed)), all, aborted(stop)]);
+  } catch (error) {
+    // The others save, and give back what they hold.
+    await Promise.allSettled(runs);
+    throw error;
+  }
   if (!stop.aborted) started();
   const progress = reportProgress({ log, metrics, stats: () => sumOfStats(posts.map(({ stats }) => stats)) }, clock);
   void aborted(stop).then(() => log.info(flickerEvents.draining, 'stopping: sends what was read, saves and exits'));
