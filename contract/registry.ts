@@ -131,13 +131,20 @@ export function registryHaCalls(bucket: string, layout: RegistryLayout): AwsCall
   ];
 }
 
-/** The calls that a person makes who reads a copy of a registry, to promote it. */
+/** The calls that a person makes who reads a copy of a registry, and what is kept beside it, to promote it. */
 export function registryReadCalls(bucket: string, layout: RegistryLayout): AwsCall[] {
-  return registryCalls(bucket, layout).filter(({ operation }) => ['GetObject', 'ListObjectsV2'].includes(operation));
+  const reads = registryCalls(bucket, layout).filter(({ operation }) =>
+    ['GetObject', 'ListObjectsV2'].includes(operation),
+  );
+  return [...reads, ...besideReadCalls(bucket, layout)];
 }
 
-/** The calls that a person makes who looks into the history of a registry and edits it: those of the protocol, and one more. */
+/**
+ * The calls that a person makes who looks into the history of a registry, edits and moves it, and sends dead letters again:
+ * those of the protocol, and more.
+ */
 export function registryOperatorCalls(bucket: string, layout: RegistryLayout): AwsCall[] {
+  const beside = { type: 's3-object', bucket, key: `${layout.prefix}*` } as const;
   return [
     ...registryCalls(bucket, layout),
     {
@@ -145,6 +152,37 @@ export function registryOperatorCalls(bucket: string, layout: RegistryLayout): A
       action: 's3:GetObjectVersion',
       resource: { type: 's3-object', bucket, key: layout.key },
       why: 'reads an earlier version of the registry',
+    },
+    ...besideReadCalls(bucket, layout),
+    {
+      operation: 'PutObject',
+      action: 's3:PutObject',
+      resource: beside,
+      why: 'carries spilled batches, sets dead letters aside that were sent again, and tries conditional writes',
+    },
+    {
+      operation: 'DeleteObject',
+      action: 's3:DeleteObject',
+      resource: beside,
+      why: 'removes dead letters that were sent again',
+    },
+  ];
+}
+
+function besideReadCalls(bucket: string, layout: RegistryLayout): AwsCall[] {
+  const keys = `${layout.prefix}*`;
+  return [
+    {
+      operation: 'GetObject',
+      action: 's3:GetObject',
+      resource: { type: 's3-object', bucket, key: keys },
+      why: 'reads what is kept beside the registry: dead letters and spilled batches',
+    },
+    {
+      operation: 'ListObjectsV2',
+      action: 's3:ListBucket',
+      resource: { type: 's3-list', bucket, prefix: keys },
+      why: 'lists dead letters and spilled batches',
     },
   ];
 }

@@ -19,7 +19,7 @@ export class StateRegistryGrants {
     return this.calls(grantee, [...registryCalls(bucketName, layout), ...registryPrefixCalls(bucketName, layout)]);
   }
 
-  /** What a person needs who reads the history of a registry and edits it. */
+  /** What a person needs who reads the history of a registry, edits and moves it, and sends dead letters again. */
   operate(grantee: iam.IGrantable, layout: RegistryLayout): iam.Grant {
     return this.calls(grantee, registryOperatorCalls(this.bucket.bucketName, layout));
   }

@@ -162,13 +162,18 @@ describe('the calls of flicker', () => {
   });
 });
 
-test('an operator makes the calls of the protocol and reads versions', () => {
+test('an operator makes the calls of the protocol, reads versions, and works on what is kept beside', () => {
   const layout = registryLayout('flicker', 'prod', 'okta');
+  const beside = { type: 's3-object', bucket: 'state', key: 'flicker/prod/okta/*' };
   const more = registryOperatorCalls('state', layout).filter(
     (call) => !registryCalls('state', layout).some(({ why }) => why === call.why),
   );
   expect(more.map(({ action, resource }) => [action, resource])).toEqual([
     ['s3:GetObjectVersion', { type: 's3-object', bucket: 'state', key: layout.key }],
+    ['s3:GetObject', beside],
+    ['s3:ListBucket', { type: 's3-list', bucket: 'state', prefix: 'flicker/prod/okta/*' }],
+    ['s3:PutObject', beside],
+    ['s3:DeleteObject', beside],
   ]);
 });
 

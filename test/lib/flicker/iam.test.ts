@@ -222,15 +222,19 @@ test('nothing is granted that no call of the contract names, but the one bundle 
   expect(granted(TASK_ROLE)).toEqual(needed([...calls, ...bundleCalls(bucket, key)]));
 });
 
-test('an operator is granted the protocol and earlier versions of that one registry', () => {
+test('an operator is granted the protocol, earlier versions of that one registry, and what is beside it', () => {
   expect(granted(OPERATOR)).toEqual(
     needed(registryOperatorCalls(registryBucket, registryLayout('flicker', 'prod', 'Shipper'))),
   );
   expect(granted(OPERATOR).map((line) => line.split(' ')[0])).toEqual([
+    's3:DeleteObject',
+    's3:GetObject',
     's3:GetObject',
     's3:GetObjectVersion',
     's3:ListBucket',
+    's3:ListBucket',
     's3:ListBucketVersions',
+    's3:PutObject',
     's3:PutObject',
   ]);
 });
