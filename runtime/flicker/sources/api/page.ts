@@ -26,14 +26,13 @@ export function readAnswer(spec: ApiSpec, answer: HttpAnswer, { given, now, refu
   const { status, headers, url, text } = answer;
   const ok = status >= 200 && status < 300;
   if (ok && (status === 204 || !spec.envelope)) return readPage(spec, answer);
-  const body = ok ? undefined : quietly(text);
-  const failure = ok ? failureInside(spec, answer) : { body };
-  if (!failure) return readPage(spec, answer);
-  const code = spec.envelope?.code === undefined ? undefined : fieldAt(failure.body, spec.envelope.code);
+  const body = quietly(text);
+  if (ok && !isFailure(spec, body)) return readPage(spec, answer, body);
+  const code = spec.envelope?.code === undefined ? undefined : fieldAt(body, spec.envelope.code);
   const said = `${status}${typeof code === 'number' || (typeof code === 'string' && /^[\w.-]{1,60}$/.test(code)) ? `, ${code}` : ''}`;
   const where = place(url);
   const { waitMs } = rateFacts(headers, now, spec.rate);
-  const matches = (rule: AnswerMatch) => matchesRule(rule, answer, failure.body);
+  const matches = (rule: AnswerMatch) => matchesRule(rule, answer, body);
   if (
     status === 429 ||
     (waitMs !== undefined && (status === 403 || status === 503)) ||
@@ -55,9 +54,8 @@ export function readAnswer(spec: ApiSpec, answer: HttpAnswer, { given, now, refu
 }
 
 /** An answer 200 that is none. */
-function failureInside({ envelope }: ApiSpec, { text }: HttpAnswer): { readonly body: unknown } | undefined {
-  const body = quietly(text);
-  return envelope && fieldAt(body, envelope.ok) === false ? { body } : undefined;
+function isFailure({ envelope }: ApiSpec, body: unknown): boolean {
+  return envelope !== undefined && fieldAt(body, envelope.ok) === false;
 }
 
 function matchesRule({ status, field, values, header }: AnswerMatch, answer: HttpAnswer, body: unknown): boolean {
@@ -77,9 +75,10 @@ function advice({ preset }: ApiSpec, status: number): string {
   return 'expected 200; check `endpoint`, `time_filter_param`, `time_filter_format` and `pagination`';
 }
 
-function readPage(spec: ApiSpec, { status, headers, url, text }: HttpAnswer): Reading {
+/** `parsed`: the JSON of the answer, if it was parsed before; undefined when it is none. */
+function readPage(spec: ApiSpec, { status, headers, url, text }: HttpAnswer, parsed?: unknown): Reading {
   if (status === 204) return { kind: 'page', body: undefined, entries: [] };
-  const body = parseJson(text, headers['content-type'], `${place(url)} answered ${status}`);
+  const body = parsed ?? parseJson(text, headers['content-type'], `${place(url)} answered ${status}`);
   const path = spec.results;
   const root = path === '' || path === '$';
   const results = root ? body : fieldAt(body, path);
