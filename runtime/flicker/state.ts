@@ -65,6 +65,8 @@ const spillEntry = z.looseObject({
   key: z.string(),
   events: z.int().min(0),
   bytes: z.int().min(0),
+  /** Ids, hashed, of its events that the destination has taken since. */
+  sent: z.string().optional(),
 });
 
 /** How far one source was delivered; an API source keeps its walk in `position`. */

@@ -5,7 +5,7 @@ import { spillKey, type SpillStore } from '../delivery/spill-store';
 import { deliver, untilDone, type Attempt, type DeliveryContext } from '../delivery';
 import type { SpillEntry } from '../state';
 import type { WorkerContext } from '../worker';
-import { without } from './ids';
+import { decodeIds, encodeIds, idsOf, without } from './ids';
 import { changeOutlet, countDeadLetters, outletEntry, type Outlet } from './outlet';
 
 /** Batches that are spilled for one destination before its source waits after all: the registry lists them. */
@@ -123,10 +123,12 @@ export class Backlog {
     const { context, outlet, store } = this;
     const { name, state, commits, log, clock } = context;
     const shared = this.attempts(outlet, abort);
+    let note = () => {};
     const attempts: DeliveryContext = {
       ...shared,
       onFailed: (reason) => {
         shared.onFailed?.(reason);
+        note();
         this.failing = true;
         this.notify();
       },
@@ -146,9 +148,15 @@ export class Backlog {
     const lines = await step('read', () => store.get(entry.key, abort));
     if (lines) {
       const kept = readRecords(lines);
-      const records = outlet.written.size > 0 ? without(kept, outlet.written) : kept;
+      const has = new Set([...outlet.written, ...decodeIds(entry.sent)]);
+      const records = has.size > 0 ? without(kept, has) : kept;
       const shipment = { source: name, records, number: outlet.next, after: {} };
-      const outcome = await deliver(shipment, attempts);
+      const onStart = (left: () => readonly Records[]) => {
+        // What was taken in part is not sent again after a stop.
+        note = () => this.noteSent(entry, kept, left());
+      };
+      const outcome = await deliver(shipment, { ...attempts, onStart });
+      note = () => {};
       if (outcome.kind === 'superseded') throw new Error(`another writer has written an object of ${name}`);
       if (outlet.numbered && records.count > 0) outlet.next++;
       countDeadLetters(state, name, outlet.name, outcome.deadLettered, outcome.lastLetter);
@@ -172,6 +180,15 @@ export class Backlog {
       });
     }
     this.notify();
+  }
+
+  private noteSent(entry: SpillEntry, kept: Records, left: readonly Records[]): void {
+    if (left.reduce((sum, { count }) => sum + count, 0) === kept.count) return;
+    const waiting = new Set(left.flatMap(idsOf));
+    const sent = encodeIds(idsOf(kept).flatMap((id) => (id === undefined || waiting.has(id) ? [] : [id])));
+    if (sent === (entry.sent ?? '')) return;
+    entry.sent = sent;
+    this.context.commits.acknowledged(0);
   }
 
   private notify(): void {

@@ -209,6 +209,22 @@ describe('a destination that the source does not wait for', () => {
     expect(new Set(told)).toEqual(new Set(['b is down, events of numbers are spilled, nothing is lost: 401']));
   });
 
+  test('a stop repeats nothing of a spilled batch that it had in part', async () => {
+    const { b, world } = optional();
+    world.available = () => 10;
+    b.behave = () => 'blocked';
+    const life = world.start();
+    await until(world, () => world.listed.length === 1, 5 * MINUTE);
+    let halves = 1;
+    b.behave = () => (halves-- > 0 ? 'half' : 'blocked');
+    await until(world, () => b.lines.length === 5);
+    await life.stop();
+    b.behave = () => 'accept';
+    world.start();
+    await until(world, () => world.listed.length === 0);
+    expect([b.lines, world.spilled.size]).toEqual([range(1, 10), 0]);
+  });
+
   test('a batch that was sent and removed before a kill is not missed', async () => {
     const { b, world } = optional();
     b.behave = () => 'blocked';
