@@ -106,7 +106,7 @@ function showTiles() {
     wide,
     tile('Delivered', count(sum((s) => s.delivered)), 'events since the start'),
     tile('Waiting in files', bytes(sum((s) => s.lagBytes)), missed > 0 ? bytes(missed) + ' were missed' : 'not delivered yet', missed > 0),
-    tile('Not saved yet', registries.length > 0 ? count(all((registry) => registry.unsaved)) : '–', registries.length > 0 ? 'of at most ' + count(status.maxUnsaved * registries.length) : 'positions are not kept'),
+    tile('Not saved yet', registries.length > 0 ? count(all((registry) => registry.unsaved)) : '–', registries.length > 0 ? 'of at most ' + count(status.maxUnsaved) : 'positions are not kept'),
     tile('Retries', count(sum((s) => s.retries)), spilled > 0 ? count(spilled) + ' batches spilled, ' + bytes(all((registry) => registry.spilledBytes)) : 'attempts that failed'),
     tile('Dead letters', count(dead), dead > 0 ? 'refused, and kept' : 'nothing was refused', dead > 0),
   );
