@@ -1,11 +1,10 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDestination } from '../../runtime/flicker/destinations';
-import { context, destinationConfig, extraShipment, listen, never } from '../runtime/flicker/destinations/support';
+import { context, destinationConfig, extraShipment, never } from '../runtime/flicker/destinations/support';
+import { accepts, freePort, nasty, start, type Program } from './program';
 
 /** What syslog-ng has understood of a message. */
 interface Understood {
@@ -27,16 +26,7 @@ const folder = mkdtempSync(join(tmpdir(), 'holdfast-syslog-'));
 const out = join(folder, 'out.jsonl');
 const fixture = (name: string) => join(__dirname, '../fixtures/tls', name);
 let ports: Record<Kind, number>;
-let program: ChildProcess | undefined;
-let complaints = '';
-
-const freePort = async () => {
-  const server = createServer();
-  const port = await listen(server);
-  server.close();
-  await once(server, 'close');
-  return port;
-};
+let program: Program | undefined;
 
 beforeAll(async () => {
   if (spawnSync('syslog-ng', ['--version']).error) {
@@ -51,20 +41,14 @@ beforeAll(async () => {
   const at = (name: string) => join(folder, name);
   const files = ['--cfgfile', at('syslog-ng.conf'), '--persist-file', at('persist'), '--pidfile', at('pid')];
   const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
-  program = spawn('syslog-ng', ['--foreground', '--no-caps', ...files, '--control', at('control')], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    ...nobody,
-  });
-  program.stderr?.on('data', (chunk: Buffer) => (complaints += String(chunk)));
-  await until(async () => (await Promise.all([ports.tcp, ports.syslog, ports.tls].map(accepts))).every(Boolean));
+  program = start('syslog-ng', ['--foreground', '--no-caps', ...files, '--control', at('control')], nobody);
+  await program.until(async () =>
+    (await Promise.all([ports.tcp, ports.syslog, ports.tls].map(accepts))).every(Boolean),
+  );
 });
 
 afterAll(async () => {
-  if (program && program.exitCode === null) {
-    const ended = once(program, 'exit');
-    program.kill('SIGTERM');
-    await ended;
-  }
+  await program?.stop();
   rmSync(folder, { recursive: true });
 });
 
@@ -94,25 +78,6 @@ function config(): string {
   ].join('\n');
 }
 
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) {
-    if (program && program.exitCode !== null)
-      throw new Error(`syslog-ng ended with ${program.exitCode}: ${complaints}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
-const accepts = (port: number) =>
-  new Promise<boolean>((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket
-      .on('error', () => resolve(false))
-      .on('connect', () => {
-        socket.destroy();
-        resolve(true);
-      });
-  });
-
 function understood(source: Kind): Understood[] {
   let text: string;
   try {
@@ -126,17 +91,6 @@ function understood(source: Kind): Understood[] {
     .filter(Boolean);
   return whole.map((line) => JSON.parse(line) as Understood).filter((one) => one.source === source);
 }
-
-const nasty = [
-  'plain',
-  'é "quoted" ]',
-  'two\nlines',
-  '<34>1 not a head',
-  '12 not a count',
-  '\0 \x1b[31m',
-  ' ',
-  'x'.repeat(3000),
-];
 
 test.each<[Kind, object]>([
   ['udp', {}],
@@ -160,7 +114,7 @@ test.each<[Kind, object]>([
   expect(await to.send(extraShipment(nasty.map((line) => ({ line, time, path: '/p "]' }))), never)).toEqual({
     kind: 'accepted',
   });
-  await until(() => understood(kind).length >= nasty.length);
+  await program?.until(() => understood(kind).length >= nasty.length);
   await to.close();
   const messages = understood(kind);
   const counted = kind === 'syslog' || kind === 'tls';
