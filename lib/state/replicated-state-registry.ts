@@ -3,8 +3,13 @@ import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { registryOperatorCalls, registryReadCalls, type RegistryLayout } from '../../contract';
 import { grantCalls } from '../identity/grant-calls';
-import { acknowledgeAccessLogs, createRegistryBucket, registryBucketProps } from './registry-bucket';
-import type { IStateRegistry, StateRegistryProps } from './state-registry';
+import {
+  acknowledgeAccessLogs,
+  createRegistryBucket,
+  registryBucketProps,
+  type StateRegistryProps,
+} from './registry-bucket';
+import type { IStateRegistry } from './state-registry';
 import { StateRegistryGrants } from './state-registry-grants';
 
 export interface StandbyStateRegistryProps extends Omit<StateRegistryProps, 'bucketName'> {

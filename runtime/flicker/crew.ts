@@ -30,7 +30,8 @@ import { createDockerSource } from './sources/docker';
 import { createFileSource } from './sources/files';
 import { SHARED_NODE } from './node-state';
 import type { FlickerState } from './state';
-import { runWorker, type WorkerContext, type WorkerSignals, type WorkerStatus } from './worker';
+import { runWorker } from './worker';
+import type { WorkerContext, WorkerSignals, WorkerStatus } from './worker-context';
 
 /** What the sources of one process share. */
 export interface CrewContext {

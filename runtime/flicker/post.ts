@@ -12,7 +12,7 @@ import type { Member } from './crew';
 import type { FlickerMetrics } from './metrics';
 import { readState, type FlickerState } from './state';
 import { aborted, within } from './waiting';
-import type { WorkerSignals } from './worker';
+import type { WorkerSignals } from './worker-context';
 
 /** What an instance is to a registry. `ended`: it held it, and has not got it back. */
 export type Role = 'starting' | 'standby' | 'holder' | 'ended';

@@ -4,7 +4,7 @@ import { readRecords, type Records } from '../batch';
 import { spillKey, type SpillStore } from '../delivery/spill-store';
 import { deliver, untilDone, type Attempt, type DeliveryContext } from '../delivery';
 import type { SpillEntry } from '../state';
-import type { WorkerContext } from '../worker';
+import type { WorkerContext } from '../worker-context';
 import { decodeIds, encodeIds, idsOf, without } from './ids';
 import { changeOutlet, countDeadLetters, outletEntry, type Outlet } from './outlet';
 

@@ -2,7 +2,7 @@ import { flickerEvents } from '../../../contract/flicker';
 import type { Batch, Records } from '../batch';
 import { deliver, recover, recovered, type DeliveryContext, type Delivery } from '../delivery';
 import { applyChange, type SpillEntry, type StateChange } from '../state';
-import type { WorkerContext, WorkerStatus } from '../worker';
+import type { WorkerContext, WorkerStatus } from '../worker-context';
 import { Backlog } from './backlog';
 import { Flight, type Progress } from './flight';
 import { decodeIds, encodeIds, idsOf, without } from './ids';

@@ -4,7 +4,7 @@ import type { SaverStats } from '../../registry/saver';
 import type { FlickerMetrics } from '../metrics';
 import { iso, summarize, type SourceSummary } from '../positions';
 import type { FlickerState } from '../state';
-import type { WorkerStatus } from '../worker';
+import type { WorkerStatus } from '../worker-context';
 
 /** What the status of an instance is made of. */
 export interface StatusInputs {

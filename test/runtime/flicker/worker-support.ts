@@ -8,7 +8,8 @@ import { createFlickerMetrics } from '../../../runtime/flicker/metrics';
 import type { OutletSettings } from '../../../runtime/flicker/outlets/outlet';
 import type { Source } from '../../../runtime/flicker/source';
 import { flickerState, type FlickerState, type StateChange } from '../../../runtime/flicker/state';
-import { runWorker, type WorkerContext, type WorkerSettings, type WorkerStatus } from '../../../runtime/flicker/worker';
+import { runWorker } from '../../../runtime/flicker/worker';
+import type { WorkerContext, WorkerSettings, WorkerStatus } from '../../../runtime/flicker/worker-context';
 import { keptLetters, recordingLog } from './delivery/support';
 
 export const NAME = 'numbers';

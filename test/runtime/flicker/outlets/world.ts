@@ -8,7 +8,8 @@ import { createFlickerMetrics } from '../../../../runtime/flicker/metrics';
 import type { OutletSettings } from '../../../../runtime/flicker/outlets/outlet';
 import type { Source } from '../../../../runtime/flicker/source';
 import { readState, type FlickerState, type SpillEntry, type StateChange } from '../../../../runtime/flicker/state';
-import { runWorker, type WorkerStatus } from '../../../../runtime/flicker/worker';
+import { runWorker } from '../../../../runtime/flicker/worker';
+import type { WorkerStatus } from '../../../../runtime/flicker/worker-context';
 import { Saver } from '../../../../runtime/registry/saver';
 import { keptLetters, recordingLog, retry } from '../delivery/support';
 
