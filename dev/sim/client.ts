@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { S3Client } from '@aws-sdk/client-s3';
+import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import type { HttpHandlerOptions, HttpRequest } from '@smithy/types';
 import type { S3Request, S3Response } from './s3';
 
@@ -24,6 +24,19 @@ export function createSimClient(transport: Transport): S3Client {
       },
     },
   });
+}
+
+let read: Promise<unknown> | undefined;
+
+/**
+ * The first request of a process reads the SDK's configuration from disk, in real time: to be awaited before any clock is
+ * simulated.
+ */
+export async function configurationRead(): Promise<void> {
+  read ??= createSimClient(() => Promise.resolve({ statusCode: 200, headers: {}, body: new Uint8Array() })).send(
+    new HeadBucketCommand({ Bucket: 'any' }),
+  );
+  await read;
 }
 
 function toS3Request({ method, path, query, headers, body }: HttpRequest & { body?: unknown }): S3Request {

@@ -1,4 +1,4 @@
-import { createSimClient } from '../../../dev/sim/client';
+import { configurationRead, createSimClient } from '../../../dev/sim/client';
 import { SimS3 } from '../../../dev/sim/s3';
 import { SimProcess, VirtualTime } from '../../../dev/sim/time';
 import { layoutOfKey } from '../../../contract/registry';
@@ -65,6 +65,8 @@ class Move {
     return promise;
   }
 }
+
+beforeAll(configurationRead);
 
 async function moveWithHolder(): Promise<{ move: Move; holder: Registry }> {
   const move = new Move();

@@ -1,4 +1,4 @@
-import { createSimClient } from '../../../dev/sim/client';
+import { configurationRead, createSimClient } from '../../../dev/sim/client';
 import { SimS3, type S3Request, type S3Response } from '../../../dev/sim/s3';
 import { SimProcess, VirtualTime } from '../../../dev/sim/time';
 import { layoutOfKey } from '../../../contract/registry';
@@ -42,7 +42,8 @@ export class World {
     });
   });
 
-  store(): Promise<ObjectStore> {
+  async store(): Promise<ObjectStore> {
+    await configurationRead();
     return createS3Store({ client: this.client, bucket: 'state', layout: layoutOfKey(KEY) });
   }
 
