@@ -37,6 +37,8 @@ async function main([file, url]: string[]): Promise<void> {
   }
   console.log(`${lines} lines`);
   await client.close();
+  // What it took is read while it is there: it ends when it is told to.
+  setInterval(() => {}, 60_000);
 }
 
 void main(process.argv.slice(2));
