@@ -1,7 +1,7 @@
-import type { HaTiming } from '../../contract';
-import { flickerEvents } from '../../contract';
+import { flickerEvents, type HaTiming } from '../../contract';
 import type { Clock } from '../core/clock';
 import type { Logger } from '../core/log';
+import { fullJitter } from '../core/retry';
 import type { Claim } from '../registry/base';
 import { RegistryError } from '../registry/errors';
 import { openRegistry, type OpenRegistryOptions } from '../registry/open';
@@ -9,7 +9,7 @@ import { parseDocument, type RegistryDocument } from '../registry/format';
 import type { Registry } from '../registry/registry';
 import { standBy } from '../registry/standby';
 import type { ObjectStore, ReadReply } from '../registry/store';
-import { haPatience, withTimeout } from '../registry/timing';
+import { defaultTiming, haPatience, withTimeout } from '../registry/timing';
 import type { Node } from './node-id';
 import { dropOwnPart, ownPart, startedBefore, type NodeSources } from './node-state';
 import { readState, type FlickerState } from './state';
@@ -130,10 +130,10 @@ async function readPatiently(
     const reply = await withTimeout(clock, haPatience(ha).attemptTimeoutMs, signal, (limit) => store.read(limit));
     signal?.throwIfAborted();
     if (!('reason' in reply)) return reply;
-    if (failures >= 8) {
+    if (failures >= defaultTiming.attempts) {
       const kind = reply.kind === 'denied' ? 'denied' : 'unreachable';
       throw new RegistryError(store.location, { kind, reason: reply.reason });
     }
-    await clock.sleep(Math.min(ha.poll_ms, 100 * 2 ** failures), signal);
+    await clock.sleep(Math.min(ha.poll_ms, 1 + fullJitter(failures - 1, defaultTiming.backoff)), signal);
   }
 }

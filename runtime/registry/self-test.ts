@@ -14,6 +14,10 @@ export type SelfTest =
 /** Other instances may test the same object at the same moment. */
 const ROUNDS = 5;
 
+/** What a store answered that did as it was told without looking at the condition. */
+const TAKEN = '200';
+const SAME_ETAG = 'the ETag of before';
+
 /** Another instance wrote in between, and what the store answered is right for that. */
 type Found = SelfTest | { readonly kind: 'overtaken' };
 
@@ -28,6 +32,8 @@ export async function testStore(store: ObjectStore, clock: Clock, signal?: Abort
     const found = await testOnce(store, clock, signal);
     signal?.throwIfAborted();
     if (found.kind === 'honoured') return found;
+    // What it took once although it should not, no later answer makes good.
+    if (found.kind === 'ignored' && (found.got === TAKEN || found.got === SAME_ETAG)) return found;
     // Where many start at once that may happen each time. Then its refusals and what it told of the change must do.
     result = found.kind === 'overtaken' ? { kind: 'honoured' } : found;
   }
@@ -62,7 +68,7 @@ async function testOnce(store: ObjectStore, clock: Clock, signal: AbortSignal | 
   if (replaced.kind !== 'committed')
     return wrong('PUT with the If-Match of the version that is there', '200', replaced);
   if (replaced.etag === read.etag) {
-    return { kind: 'ignored', call: 'PUT of other bytes', expected: 'a new ETag', got: 'the ETag of before' };
+    return { kind: 'ignored', call: 'PUT of other bytes', expected: 'a new ETag', got: SAME_ETAG };
   }
   const watched = await request((limit) => store.readUnless(replaced.etag, limit));
   if (watched.kind === 'found' && watched.etag !== replaced.etag) return { kind: 'overtaken' };
@@ -72,8 +78,8 @@ async function testOnce(store: ObjectStore, clock: Clock, signal: AbortSignal | 
 
 function wrong(call: string, expected: string, reply: WriteReply | ReadReply | { kind: 'unchanged' }): SelfTest {
   const got = {
-    committed: '200',
-    found: '200',
+    committed: TAKEN,
+    found: TAKEN,
     'precondition-failed': '412',
     conflict: '409',
     missing: '404',

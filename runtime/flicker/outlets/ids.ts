@@ -21,5 +21,6 @@ export function without(records: Records, ids: ReadonlySet<string>): Records {
 export const encodeIds = (ids: Iterable<string>): string => [...ids].join('');
 
 export function decodeIds(text = ''): Set<string> {
-  return new Set(Array.from({ length: Math.floor(text.length / LENGTH) }, (_, i) => text.substr(i * LENGTH, LENGTH)));
+  const count = Math.floor(text.length / LENGTH);
+  return new Set(Array.from({ length: count }, (_, i) => text.slice(i * LENGTH, (i + 1) * LENGTH)));
 }

@@ -138,7 +138,7 @@ const put = (s3: SimS3, key: string, document: object) => s3.put(key, Buffer.fro
 const read = (s3: SimS3, key: string) =>
   JSON.parse(Buffer.from(s3.get(key) ?? '{}').toString()) as {
     files?: object;
-    lease?: { owner: string; state: string };
+    lease?: { owner: string; state: string; seq: number };
   };
 
 test("the holder keeps this node's entries until the registry of the node is there, even when the lease is won first", async () => {
@@ -149,7 +149,8 @@ test("the holder keeps this node's entries until the registry of the node is the
   await instance.start();
   await until(() => instance.running.has('all'));
   await until(() => read(s3, KEY).lease?.owner !== 'before');
-  await new Promise((resolve) => setTimeout(resolve, 150)); // some renewals
+  const won = read(s3, KEY).lease?.seq ?? 0;
+  await until(() => (read(s3, KEY).lease?.seq ?? 0) > won + 3); // some renewals
   expect(Object.keys(read(s3, KEY).files ?? {})).toEqual(['a/1-1-0', 'b/1-2-0']);
   expect(s3.get(NODE_KEY)).toBeUndefined();
 
