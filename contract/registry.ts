@@ -32,6 +32,9 @@ export const REGISTRY_KEY_PATTERN = '*-registry.json';
 /** The action that writes a registry; only conditional writes are legitimate. */
 export const REGISTRY_WRITE_ACTION = 's3:PutObject';
 
+/** What nobody may do to a replica of registries: replication writes by actions of its own. */
+export const REPLICA_DENIED_ACTIONS = [REGISTRY_WRITE_ACTION, 's3:DeleteObject'] as const;
+
 /** The prefix beside a registry is its key without `-registry.json` (or `.json`), and a slash. */
 export function layoutOfKey(key: string): RegistryLayout {
   return { key, prefix: `${key.replace(/(-registry)?\.json$/, '')}/` };

@@ -1,7 +1,7 @@
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import { registryOperatorCalls, registryReadCalls, type RegistryLayout } from '../../contract';
+import { REPLICA_DENIED_ACTIONS, registryOperatorCalls, registryReadCalls, type RegistryLayout } from '../../contract';
 import { grantCalls } from '../identity/grant-calls';
 import {
   acknowledgeAccessLogs,
@@ -100,7 +100,7 @@ function denyWrites(bucket: s3.IBucket): iam.PolicyStatement {
     sid: 'DenyWritesButReplication',
     effect: iam.Effect.DENY,
     principals: [new iam.AnyPrincipal()],
-    actions: ['s3:PutObject', 's3:DeleteObject'],
+    actions: [...REPLICA_DENIED_ACTIONS],
     resources: [bucket.arnForObjects('*')],
   });
 }
