@@ -31,6 +31,9 @@ export const runtimeImages = {
  */
 export const nodeCommand = ['node', '--max-semi-space-size=1', '--liftoff-only', '--heap-growing-percent=50'] as const;
 
+/** What ECS asks of the task role when it mounts a file system with IAM, to be read. */
+export const FILE_SYSTEM_MOUNT_ACTION = 'elasticfilesystem:ClientMount';
+
 /** The calls that the init container makes to copy a bundle. */
 export function bundleCalls(bucket: string, key: string): AwsCall[] {
   return [

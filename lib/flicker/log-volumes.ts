@@ -1,8 +1,6 @@
 import type * as ecs from 'aws-cdk-lib/aws-ecs';
+import { FILE_SYSTEM_MOUNT_ACTION } from '../../contract';
 import type { LogVolume } from './log-shipper-props';
-
-/** Lets a task read a file system: what ECS asks for when it mounts with IAM and read-only. */
-const MOUNT_ACTION = 'elasticfilesystem:ClientMount';
 
 /** Adds a volume to the task and mounts it, read-only, in the container that ships. */
 export function addLogVolume(
@@ -21,7 +19,7 @@ export function addLogVolume(
     }),
   });
   container.addMountPoints({ sourceVolume: name, containerPath, readOnly: true });
-  fileSystem?.grant(task.taskRole, MOUNT_ACTION);
+  fileSystem?.grant(task.taskRole, FILE_SYSTEM_MOUNT_ACTION);
 }
 
 /** Opens the way from the tasks of a service to the file system of a volume. */
