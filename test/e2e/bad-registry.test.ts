@@ -1,9 +1,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FlickerConfigInput } from '../../contract';
-import { connection } from '../../dev/aws/connection';
 import { startReceiver, type Receiver } from '../../dev/receiver';
-import { lines, type Program, quick, quickRetry, Stage, text, until } from './support';
+import { lines, type Program, quick, quickRetry, s3Environment, Stage, text, until } from './support';
 
 const location = 's3://state/flicker/prod/app-registry.json';
 
@@ -39,14 +38,6 @@ const fullDisk = (at: Stage) => ({
 const full = 'the disk is full; the last saved version is untouched';
 
 const inS3 = ['--track', '--registry-file', location];
-const aws = (endpoint: string) => ({
-  ...connection({
-    endpoint,
-    region: 'eu-central-1',
-    credentials: { accessKeyId: 'key', secretAccessKey: 'secret-key' },
-  }).env,
-  AWS_S3_FORCE_PATH_STYLE: 'true',
-});
 
 /** The start gives up after some seconds of trying: these programs do that while the other tests run. */
 const sent: unknown[] = [];
@@ -70,7 +61,7 @@ beforeAll(async () => {
   const config = { log_files: [source], destination: { type: 'http' as const, endpoint: away.url } };
   const endpoints = ['http://127.0.0.1:9', await answering(403, 'AccessDenied'), await answering(404, 'NoSuchBucket')];
   programs = [
-    ...endpoints.map((endpoint) => waiting.start(config, inS3, aws(endpoint))),
+    ...endpoints.map((endpoint) => waiting.start(config, inS3, s3Environment(endpoint))),
     waiting.start(config, ['--track', '--registry-file', waiting.path('registry.json')], fullDisk(waiting)),
   ];
 });
@@ -82,7 +73,7 @@ afterAll(async () => {
 test('a registry that does not answer: live, not ready, and a stop is not held up', async () => {
   let asked = () => {};
   const hung = new Promise<void>((resolve) => (asked = resolve));
-  const program = stage.start(config(), inS3, aws(await stage.serve(() => asked())));
+  const program = stage.start(config(), inS3, s3Environment(await stage.serve(() => asked())));
   await hung;
   expect([await program.probe('/livez'), await program.probe('/readyz')]).toEqual(['200 live', '503 starting']);
   expect(await program.stop()).toBe(0);

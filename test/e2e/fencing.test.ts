@@ -1,42 +1,24 @@
-import {
-  CreateBucketCommand,
-  DeleteObjectCommand,
-  GetObjectCommand,
-  ListObjectVersionsCommand,
-  PutBucketVersioningCommand,
-  S3Client,
-} from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, GetObjectCommand, ListObjectVersionsCommand } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import type { FlickerConfigInput } from '../../contract';
-import { startAws, type EmbeddedAws } from '../../dev/aws';
 import { startReceiver, type Receiver } from '../../dev/receiver';
-import { lines, quick, Stage, text, until, type Program } from './support';
+import { lines, quick, Stage, startRegistryBucket, text, until, type Program, type RegistryBucket } from './support';
 
-const Bucket = 'state';
 const document = z.looseObject({
   clusterId: z.string(),
   lease: z.looseObject({ owner: z.string(), epoch: z.number(), seq: z.number(), state: z.string() }),
 });
 
-let aws: EmbeddedAws;
-let s3: S3Client;
+let state: RegistryBucket;
 let stage: Stage;
 let receivers: Receiver[];
-let env: Record<string, string>;
 let key: string;
 let tests = 0;
 
 beforeAll(async () => {
-  aws = await startAws();
-  env = { ...aws.env, AWS_S3_FORCE_PATH_STYLE: 'true' };
-  s3 = new S3Client({ ...aws.clientConfig, forcePathStyle: true });
-  await s3.send(new CreateBucketCommand({ Bucket }));
-  await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }));
+  state = await startRegistryBucket();
 }, 60_000);
-afterAll(async () => {
-  s3?.destroy();
-  await aws?.stop();
-});
+afterAll(() => state?.stop());
 beforeEach(() => {
   stage = new Stage();
   receivers = [];
@@ -58,15 +40,19 @@ async function instance(args: readonly string[] = [], endpoint?: string): Promis
     destination: { type: 'http', endpoint: endpoint ?? receiver.url },
     registry: { save_interval_ms: 20, heartbeat_interval_ms: 200 },
   };
-  const program = stage.start(config, ['--track', '--registry-file', `s3://${Bucket}/${key}`, ...args], env);
+  const program = stage.start(
+    config,
+    ['--track', '--registry-file', `s3://${state.Bucket}/${key}`, ...args],
+    state.env,
+  );
   return { program, got };
 }
 
 /** All versions of the registry, oldest first. */
 async function versions() {
-  const { Versions = [] } = await s3.send(new ListObjectVersionsCommand({ Bucket, Prefix: key }));
+  const { Versions = [] } = await state.s3.send(new ListObjectVersionsCommand({ Bucket: state.Bucket, Prefix: key }));
   const read = Versions.map(async ({ VersionId }) => {
-    const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key: key, VersionId }));
+    const { Body } = await state.s3.send(new GetObjectCommand({ Bucket: state.Bucket, Key: key, VersionId }));
     return document.parse(JSON.parse((await Body?.transformToString()) ?? ''));
   });
   return (await Promise.all(read)).sort((a, b) => a.lease.epoch - b.lease.epoch || a.lease.seq - b.lease.seq);
@@ -130,7 +116,7 @@ test('a registry of another cluster is refused and not written', async () => {
   const other = await instance(['--cluster-id', 'prod/b', '--once']);
   expect(await other.program.process.ended).toBe(1);
   expect(other.program.text).toContain(
-    `flicker: the registry s3://${Bucket}/${key} belongs to "prod/a", not to "prod/b". It was left as it is; use a key of ` +
+    `flicker: the registry s3://${state.Bucket}/${key} belongs to "prod/a", not to "prod/b". It was left as it is; use a key of ` +
       'its own, or the cluster id "prod/a".',
   );
   expect([await versions(), other.got]).toEqual([before, []]);
@@ -142,17 +128,17 @@ test('a registry of another cluster is refused and not written', async () => {
 test('a registry that is deleted stops its instance; only --allow-reset starts again, and reads again', async () => {
   const running = await instance();
   await until('the lines', () => running.got.length === 3);
-  await s3.send(new DeleteObjectCommand({ Bucket, Key: key }));
+  await state.s3.send(new DeleteObjectCommand({ Bucket: state.Bucket, Key: key }));
   expect(await running.program.process.ended).toBe(1);
   expect((await running.program.event('registry.lost')).message).toBe(
-    `the registry is lost: s3://${Bucket}/${key} was deleted`,
+    `the registry is lost: s3://${state.Bucket}/${key} was deleted`,
   );
   const count = (await versions()).length;
 
   const refused = await instance(['--once']);
   expect(await refused.program.process.ended).toBe(1);
   expect(refused.program.text).toContain(
-    `flicker: the registry s3://${Bucket}/${key} was deleted. Restore an earlier version of it, or start with ` +
+    `flicker: the registry s3://${state.Bucket}/${key} was deleted. Restore an earlier version of it, or start with ` +
       '--allow-reset to begin without its positions.',
   );
   expect([(await versions()).length, refused.got]).toEqual([count, []]);

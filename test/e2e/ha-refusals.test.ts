@@ -1,7 +1,6 @@
 import type { FlickerConfigInput } from '../../contract';
-import { connection } from '../../dev/aws/connection';
 import { carelessS3 } from './careless-s3';
-import { quick, Stage, text } from './support';
+import { quick, s3Environment, Stage, text } from './support';
 
 let stage: Stage;
 beforeEach(() => {
@@ -16,19 +15,11 @@ const config = (more: Partial<FlickerConfigInput> = {}): FlickerConfigInput => (
   destination: { type: 'file', path: stage.path('out.jsonl') },
   ...more,
 });
-const env = (endpoint: string) => ({
-  ...connection({
-    endpoint,
-    region: 'eu-central-1',
-    credentials: { accessKeyId: 'key', secretAccessKey: 'secret-key' },
-  }).env,
-  AWS_S3_FORCE_PATH_STYLE: 'true',
-});
 
 test('a store that ignores the conditions is refused with ha, naming the call, and works for a single instance', async () => {
   const objects = new Map<string, Buffer>();
-  const endpoint = await stage.serve(carelessS3(objects));
-  const refused = await stage.run(config(), ['--ha', '--track', '--registry-file', location], env(endpoint));
+  const env = s3Environment(await stage.serve(carelessS3(objects)));
+  const refused = await stage.run(config(), ['--ha', '--track', '--registry-file', location], env);
   expect(refused.code).toBe(1);
   expect(refused.program.text).toContain(
     'flicker: ha cannot be used on this store: PUT with If-None-Match: * over an object was answered 200, expected 412 ' +
@@ -37,7 +28,7 @@ test('a store that ignores the conditions is refused with ha, naming the call, a
   );
   expect([...objects.keys()]).toEqual(['/state/flicker/prod/app/nodes/probe.json']);
 
-  const single = await stage.run(config(), ['--once', '--track', '--registry-file', location], env(endpoint));
+  const single = await stage.run(config(), ['--once', '--track', '--registry-file', location], env);
   expect(single.code).toBe(0);
   expect(stage.read('out.jsonl').trim().split('\n')).toHaveLength(3);
 });

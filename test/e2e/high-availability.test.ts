@@ -1,4 +1,4 @@
-import { CreateBucketCommand, GetObjectCommand, PutBucketVersioningCommand, S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import {
   flickerCalls,
@@ -8,12 +8,10 @@ import {
   type FlickerConfigInput,
   type HaTiming,
 } from '../../contract';
-import { startAws, type EmbeddedAws } from '../../dev/aws';
 import { startReceiver, type Receiver } from '../../dev/receiver';
 import { covers, recordedCalls } from './recorded-calls';
-import { lines, quick, Stage, text, until, type Program } from './support';
+import { lines, quick, Stage, startRegistryBucket, text, until, type Program, type RegistryBucket } from './support';
 
-const Bucket = 'state';
 const MAX_UNSAVED = 200;
 /** Short, and still with room for a machine that is busy. */
 const ha: Omit<HaTiming, 'clock_drift'> = {
@@ -30,26 +28,17 @@ const document = z.looseObject({
   files: z.record(z.string(), z.looseObject({ offset: z.number() })).default({}),
 });
 
-let aws: EmbeddedAws;
-let s3: S3Client;
+let state: RegistryBucket;
 let stage: Stage;
 let receiver: Receiver;
 let got: string[];
-let env: Record<string, string>;
 let key: string;
 let tests = 0;
 
 beforeAll(async () => {
-  aws = await startAws();
-  env = { ...aws.env, AWS_S3_FORCE_PATH_STYLE: 'true' };
-  s3 = new S3Client({ ...aws.clientConfig, forcePathStyle: true });
-  await s3.send(new CreateBucketCommand({ Bucket }));
-  await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }));
+  state = await startRegistryBucket();
 }, 60_000);
-afterAll(async () => {
-  s3?.destroy();
-  await aws?.stop();
-});
+afterAll(() => state?.stop());
 beforeEach(async () => {
   stage = new Stage();
   got = [];
@@ -73,8 +62,8 @@ function start(
   sources: FlickerConfigInput['log_files'],
   more: Partial<FlickerConfigInput> = {},
 ): Program {
-  const args = ['--track', '--registry-file', `s3://${Bucket}/${key}`, '--node-id', node, '--debug'];
-  return stage.start({ ...configOf(sources), ...more }, args, env);
+  const args = ['--track', '--registry-file', `s3://${state.Bucket}/${key}`, '--node-id', node, '--debug'];
+  return stage.start({ ...configOf(sources), ...more }, args, state.env);
 }
 
 const shared = (): FlickerConfigInput['log_files'] => [
@@ -82,7 +71,7 @@ const shared = (): FlickerConfigInput['log_files'] => [
 ];
 
 async function stored(of = key) {
-  const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key: of }));
+  const { Body } = await state.s3.send(new GetObjectCommand({ Bucket: state.Bucket, Key: of }));
   return document.parse(JSON.parse((await Body?.transformToString()) ?? ''));
 }
 
@@ -181,7 +170,7 @@ test('node files move into registries of their own: nothing is lost, nothing is 
   // What was called is what the contract says.
   const contract = flickerCalls(
     parseSettings(flickerConfig('final'), configOf(both), 'config'),
-    `s3://${Bucket}/${key}`,
+    `s3://${state.Bucket}/${key}`,
   );
   const made = [first, second].flatMap(({ process }) => recordedCalls(process.lines));
   expect(made.length).toBeGreaterThan(10);

@@ -1,9 +1,12 @@
+import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from '@aws-sdk/client-s3';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { FlickerConfigInput } from '../../contract';
+import { startAws } from '../../dev/aws';
+import { connection } from '../../dev/aws/connection';
 import { startFlicker, type FlickerProcess } from '../../dev/flicker-process';
 import { listen } from '../../dev/vendors/listen';
 
@@ -103,6 +106,41 @@ export class Stage {
     for (const stop of this.#servers) await stop();
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+const pathStyle = { AWS_S3_FORCE_PATH_STYLE: 'true' };
+
+/** A versioned bucket for registries in an embedded AWS. */
+export interface RegistryBucket {
+  readonly Bucket: string;
+  readonly s3: S3Client;
+  /** For programs that use it. */
+  readonly env: Record<string, string>;
+  stop(): Promise<void>;
+}
+
+export async function startRegistryBucket(): Promise<RegistryBucket> {
+  const Bucket = 'state';
+  const aws = await startAws();
+  const s3 = new S3Client({ ...aws.clientConfig, forcePathStyle: true });
+  const stop = async () => {
+    s3.destroy();
+    await aws.stop();
+  };
+  try {
+    await s3.send(new CreateBucketCommand({ Bucket }));
+    await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { Bucket, s3, env: { ...aws.env, ...pathStyle }, stop };
+}
+
+/** Environment of a program whose S3 is at this endpoint. */
+export function s3Environment(endpoint: string): Record<string, string> {
+  const credentials = { accessKeyId: 'key', secretAccessKey: 'secret-key' };
+  return { ...connection({ endpoint, region: 'eu-central-1', credentials }).env, ...pathStyle };
 }
 
 /** Polls until a condition holds. @throws Error when it does not in time */
