@@ -26,6 +26,9 @@ export const apiTools = ['etcd', 'kube-apiserver'] as const;
 /** What rolls workloads out, on nodes and pods that kwok plays. */
 export const rolloutTools = [...apiTools, 'kube-controller-manager', 'kube-scheduler', 'kwok'] as const;
 
+/** What checks charts without a cluster. */
+export const chartTools = ['helm', 'promtool', 'kube-score'] as const;
+
 export interface ControlPlane {
   readonly api: KubeApi;
   stop(): Promise<void>;

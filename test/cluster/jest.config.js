@@ -1,4 +1,4 @@
-/** The tests that need programs of Kubernetes: npm run test:cluster. */
+/** The tests that need programs of Kubernetes: npm run test:cluster and test:charts. */
 module.exports = {
   ...require('../../jest.config.js'),
   rootDir: '../..',

@@ -30,11 +30,6 @@ export async function dryRun(api: KubeApi, manifest: Manifest): Promise<string[]
   return [...(status < 300 ? [] : [`${id}: ${status} ${message}`]), ...warnings.map((text) => `${id}: ${text}`)];
 }
 
-/** `test` where a program is found; else a test that is left out and says why. */
-export function testWith(tool: string): jest.It {
-  return kubeTool(tool) === undefined ? test.skip : test;
-}
-
 /** Runs a program to its end. */
 export function run(tool: string, args: readonly string[], input?: string): { status: number | null; output: string } {
   const { status, stdout, stderr } = spawnSync(kubeTool(tool) ?? tool, args, { encoding: 'utf8', input });

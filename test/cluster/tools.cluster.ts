@@ -5,14 +5,23 @@ import { Yaml } from 'cdk8s';
 import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { flickerMetrics } from '../../contract';
+import { chartTools, missingTools } from '../../dev/kube/control-plane';
 import { logShipperHelmChart } from '../../lib/k8s';
 import { chartProps, chartWith, manifestsOf, shipperShapes } from '../lib/support/charts';
 import { asManifests, manifestProblems, type Manifest } from '../lib/support/manifests';
-import { run, testWith } from './support';
+import { run } from './support';
 
 let folder: string;
-beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'holdfast-charts-'))));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+beforeAll(() => {
+  const missing = missingTools(chartTools);
+  if (missing.length > 0) {
+    throw new Error(
+      `there is no ${missing.join(', no ')}: install helm, promtool (of Prometheus) and kube-score, or put them into KUBEBUILDER_ASSETS`,
+    );
+  }
+  folder = mkdtempSync(join(tmpdir(), 'holdfast-charts-'));
+});
+afterAll(() => folder && rmSync(folder, { recursive: true, force: true }));
 
 function write(path: string, text: string): string {
   const file = join(folder, path);
@@ -39,18 +48,18 @@ describe.each(Object.keys(shipperShapes))('the Helm chart of %s', (shape) => {
     return asManifests(parseAllDocuments(output).map((document): unknown => document.toJS()));
   };
 
-  testWith('helm')('is clean', () => {
+  test('is clean', () => {
     const { status, output } = run('helm', ['lint', '--strict', written()]);
     expect(output).toContain('1 chart(s) linted, 0 chart(s) failed');
     expect(status).toBe(0);
   });
 
-  testWith('helm')('makes what the manifests hold, but for the namespace', () => {
+  test('makes what the manifests hold, but for the namespace', () => {
     const manifests = manifestsOf(chartWith(shipperShapes[shape])).filter(({ kind }) => kind !== 'Namespace');
     expect(byId(rendered(release, '--namespace', shape))).toEqual(byId(manifests));
   });
 
-  testWith('helm')('takes other values, and still makes what Kubernetes knows', () => {
+  test('takes other values, and still makes what Kubernetes knows', () => {
     const values = write(
       `${shape}-values.yaml`,
       Yaml.stringify({
@@ -92,7 +101,7 @@ describe('a release', () => {
     return join(folder, 'lone');
   };
 
-  testWith('helm').each([
+  test.each([
     ['an unknown value', 'imagee.tag=1', /additional properties 'imagee' not allowed/],
     [
       'an unknown key of the config',
@@ -108,7 +117,7 @@ describe('a release', () => {
     expect(status).not.toBe(0);
   });
 
-  testWith('helm')('of no pod is one that waits', () => {
+  test('of no pod is one that waits', () => {
     expect(run('helm', ['template', 'flicker', lone(), '--set', 'replicas=0']).status).toBe(0);
   });
 });
@@ -122,7 +131,7 @@ describe('alerts', () => {
     return ruleSpec.parse(rule?.spec);
   };
 
-  testWith('promtool').each(['single', 'standby', 'nodes'])('of %s are rules that Prometheus takes', (shape) => {
+  test.each(['single', 'standby', 'nodes'])('of %s are rules that Prometheus takes', (shape) => {
     const file = write(`${shape}-rules.yaml`, Yaml.stringify(rulesOf(shape)));
     expect(run('promtool', ['check', 'rules', '--lint=all', '--lint-fatal', file])).toEqual({
       status: 0,
@@ -158,7 +167,7 @@ describe('alerts', () => {
     expect(Object.keys(cases).sort()).toEqual(group?.rules.map(({ alert }) => alert).sort());
   });
 
-  testWith('promtool').each(Object.keys(cases))('%s fires when it should, and not before', (alert) => {
+  test.each(Object.keys(cases))('%s fires when it should, and not before', (alert) => {
     const found = cases[alert];
     if (!found) throw new Error(`no case for ${alert}`);
     write('rules.yaml', Yaml.stringify(rulesOf('single')));
@@ -190,7 +199,7 @@ const panels = z.object({
   panels: z.array(z.object({ title: z.string(), targets: z.array(z.object({ expr: z.string() })) })),
 });
 
-testWith('promtool')('every query of the dashboard is one that Prometheus takes', () => {
+test('every query of the dashboard is one that Prometheus takes', () => {
   const [config] = manifestsOf(chartWith(shipperShapes.single)).filter(({ metadata }) =>
     /dashboard/.test(metadata.name),
   );
@@ -213,7 +222,7 @@ const decided = [
   'container-image-pull-policy',
 ];
 
-testWith('kube-score').each(Object.keys(shipperShapes))('kube-score has nothing against %s', (shape) => {
+test.each(Object.keys(shipperShapes))('kube-score has nothing against %s', (shape) => {
   const text = Yaml.stringify(...manifestsOf(chartWith(shipperShapes[shape])));
   const ignored = decided.flatMap((rule) => ['--ignore-test', rule]);
   const { output } = run('kube-score', ['score', '--output-format', 'ci', ...ignored, '-'], text);
