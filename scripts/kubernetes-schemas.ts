@@ -34,11 +34,9 @@ const definitions = [
   { module: 'knative.dev/serving@v0.51.0', files: ['config/core/300-resources/service.yaml'] },
 ];
 
-type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
-type JsonObject = { [key: string]: Json };
-const json: z.ZodType<Json> = z.lazy(() =>
-  z.union([z.null(), z.boolean(), z.number(), z.string(), z.array(json), z.record(z.string(), json)]),
-);
+type Json = z.core.util.JSONType;
+type JsonObject = Record<string, Json>;
+const json = z.json();
 const openApi = z.object({ components: z.object({ schemas: z.record(z.string(), z.record(z.string(), json)) }) });
 const definition = z.looseObject({
   apiVersion: z.string(),

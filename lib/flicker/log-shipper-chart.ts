@@ -28,7 +28,8 @@ import { shipperDashboard } from './shipper-dashboard';
 import { endpointOf, shipperEndpoints } from './shipper-endpoints';
 
 const CONFIG_FOLDER = '/config';
-const CONFIG_FILE = 'config.yaml';
+/** Key of the config in its ConfigMap, and name of its file. */
+export const CONFIG_FILE = 'config.yaml';
 /** Log files of pods belong to root and may be read by its group: this group, and no more of root. */
 const ROOT_GROUP = 0;
 const MARK = Symbol.for('holdfast.LogShipperChart');

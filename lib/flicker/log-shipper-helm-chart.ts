@@ -22,13 +22,10 @@ import {
   type HelmPlace,
   type HelmValue,
 } from '../k8s/helm-chart';
-import { LogShipperChart } from './log-shipper-chart';
+import { CONFIG_FILE, LogShipperChart } from './log-shipper-chart';
 import type { LogShipperChartProps } from './log-shipper-chart-props';
 
-const json: z.ZodType<HelmJson> = z.lazy(() =>
-  z.union([z.null(), z.boolean(), z.number(), z.string(), z.array(json), z.record(z.string(), json)]),
-);
-const jsonObject = z.record(z.string(), json);
+const jsonObject = z.record(z.string(), z.json());
 
 export interface LogShipperHelmProps extends LogShipperChartProps {
   /** Name of the chart, and of the release that makes the same as the manifests. */
@@ -64,6 +61,7 @@ export function logShipperHelmChart(props: LogShipperHelmProps): Record<string, 
   const container = [...pod, 'containers', 0] as const;
   const at = (...path: readonly (string | number)[]): HelmField => ({ kind, path });
   const field = (...path: readonly (string | number)[]) => helmField(objects, at(...path));
+  const configSchema = jsonObject.parse(flickerConfigJsonSchema());
   const values: Record<string, HelmValue> = {};
   const places: HelmPlace[] = [];
 
@@ -91,7 +89,7 @@ export function logShipperHelmChart(props: LogShipperHelmProps): Record<string, 
     objects,
     values,
     places,
-    definitions: definitions(),
+    definitions: jsonObject.parse(configSchema.$defs),
     conditions: Object.fromEntries(
       [
         ['PodMonitor', 'podMonitor'],
@@ -119,16 +117,15 @@ export function logShipperHelmChart(props: LogShipperHelmProps): Record<string, 
 
   function config(): void {
     const expression = 'toPrettyJson .Values.config';
-    const entries = Object.entries(jsonObject.parse(flickerConfigJsonSchema()));
-    const schema = Object.fromEntries(entries.filter(([key]) => !key.startsWith('$')));
+    const schema = Object.fromEntries(Object.entries(configSchema).filter(([key]) => !key.startsWith('$')));
     const ha: HelmObject = made.highlyAvailable ? { required: ['ha'] } : { properties: { ha: { enum: [false] } } };
     values.config = {
       description: 'The config of flicker. What has ha, and what has none, are different charts.',
-      default: json.parse(props.config),
+      default: z.json().parse(props.config),
       schema: { allOf: [schema, ha] },
     };
     places.push(
-      { type: 'block', at: { kind: 'ConfigMap', suffix: '-config', path: ['data', 'config.yaml'] }, expression },
+      { type: 'block', at: { kind: 'ConfigMap', suffix: '-config', path: ['data', CONFIG_FILE] }, expression },
       {
         type: 'text',
         at: at('spec', 'template', 'metadata', 'annotations', CONFIG_HASH_ANNOTATION),
@@ -280,11 +277,6 @@ export function logShipperHelmChart(props: LogShipperHelmProps): Record<string, 
 }
 
 const quantities = mapOf({ type: ['string', 'number'] });
-
-/** What the schema of the config refers to. */
-function definitions(): HelmObject {
-  return z.object({ $defs: jsonObject.default({}) }).parse(flickerConfigJsonSchema()).$defs;
-}
 
 function notes(kind: string): string {
   return `Flicker ships. What it does is told by

@@ -1,14 +1,13 @@
 import { Yaml } from 'cdk8s';
+import type { z } from 'zod';
 import { problem } from '../problem';
 
 /** What stands in manifests where Helm has the names of release and namespace. */
 export const HELM_RELEASE = 'zz9-release';
 export const HELM_NAMESPACE = 'zz9-namespace';
 
-export type HelmJson = null | boolean | number | string | HelmJson[] | HelmObject;
-export interface HelmObject {
-  [key: string]: HelmJson;
-}
+export type HelmJson = z.core.util.JSONType;
+export type HelmObject = Record<string, HelmJson>;
 
 /** A field of an object: `spec.template.spec.containers[0].image` as a list of keys and indexes. */
 export interface HelmField {
