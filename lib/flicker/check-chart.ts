@@ -9,25 +9,14 @@ import {
 } from '../../contract';
 import { problem } from '../problem';
 import { GOOGLE_STORAGE, NO_HA_ON_GOOGLE } from './google-storage';
+import type { LogShipperChartProps } from './log-shipper-chart-props';
 import { POD_LOGS } from './pod-logs';
 import { shipperEndpoints } from './shipper-endpoints';
 import { checkConfig, type ConfigLimit } from './shipper-config';
 
-/** What is checked of a chart's props before anything is made of them. */
-export interface CheckedProps {
-  readonly config: Parameters<typeof checkConfig>[1];
-  readonly name: string;
-  readonly namespace: string;
-  readonly stage: string;
-  readonly shipperName: string;
-  readonly registryKey?: string;
-  readonly environment?: Readonly<Record<string, string>>;
-  readonly secrets?: Readonly<Record<string, unknown>>;
-  readonly nodeLogs?: boolean;
-  readonly replicas?: number;
-  readonly egress?: readonly unknown[];
-  readonly endpointUrl?: string;
-}
+/** The props of a chart, with the names that follow from the others. */
+type CheckedProps = LogShipperChartProps &
+  Required<Pick<LogShipperChartProps, 'name' | 'namespace' | 'stage' | 'shipperName'>>;
 
 /** An object of the API may have 1 MiB (etcd), with its metadata and the last applied copy. */
 const configMap: ConfigLimit = {

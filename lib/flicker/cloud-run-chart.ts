@@ -13,7 +13,7 @@ import {
   type FlickerConfig,
   type FlickerConfigInput,
 } from '../../contract';
-import type { SecretKey } from '../k8s/aws-identity';
+import { secretVariable, type SecretKey } from '../k8s/aws-identity';
 import { describeToken, tokenFields, tokenProblems } from '../k8s/tokens';
 import { problem } from '../problem';
 import { GOOGLE_STORAGE, NO_HA_ON_GOOGLE } from './google-storage';
@@ -157,10 +157,7 @@ export class CloudRunLogShipper extends Chart {
                 ports: [{ name: 'http1', containerPort: flickerPort.port }],
                 env: [
                   ...Object.entries(plain).map(([variable, value]) => ({ name: variable, value })),
-                  ...Object.entries(secret).map(([variable, from]) => ({
-                    name: variable,
-                    valueFrom: { secretKeyRef: { name: from.name, key: from.key } },
-                  })),
+                  ...Object.entries(secret).map(([variable, from]) => secretVariable(variable, from)),
                 ],
                 resources: { limits: { memory: props.memory ?? '512Mi', cpu: props.cpu ?? '1' } },
                 startupProbe: { ...probe, periodSeconds: 5, failureThreshold: 12 },
