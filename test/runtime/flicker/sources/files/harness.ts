@@ -21,6 +21,12 @@ export interface LogLine {
   readonly fields: LogFields;
 }
 
+/** A file that no other is taken for. */
+export const big = (tag: string) =>
+  Array.from({ length: 30 }, (_, i) => `${tag} line ${i} ${'.'.repeat(40)}\n`).join('');
+
+export const linesOf = (text: string) => text.split('\n').slice(0, -1);
+
 /** A folder of log files and the source that follows them, with what a worker does. */
 export class Harness {
   readonly folder = mkdtempSync(join(tmpdir(), 'files-'));
