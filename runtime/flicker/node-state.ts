@@ -1,4 +1,4 @@
-import type { FlickerState, SourceEntry } from './state';
+import { plainKey, type FlickerState, type SourceEntry } from './state';
 
 /** Whose files those on storage are that every instance sees. */
 export const SHARED_NODE = 'shared';
@@ -10,6 +10,12 @@ interface NodeEntry {
   readonly seenAt: string;
 }
 
+/** The node of an entry. */
+export function nodeOf(key: string, source: string): string {
+  const plain = plainKey(key, source);
+  return plain.slice(0, Math.max(0, plain.lastIndexOf('/')));
+}
+
 /**
  * When the node of an entry was seen last, in milliseconds. That of the entry itself does not tell: what does not grow is
  * not written again.
@@ -19,15 +25,11 @@ export function nodeSeenIn({
   docker = {},
 }: Pick<FlickerState, 'files' | 'docker'>): (key: string, entry: NodeEntry) => number {
   const seen = new Map<string, number>();
-  const nodeOf = (key: string, { source }: NodeEntry) => {
-    const plain = key.endsWith(`@${source}`) ? key.slice(0, -source.length - 1) : key;
-    return plain.slice(0, plain.lastIndexOf('/'));
-  };
   for (const [key, entry] of [...Object.entries(files), ...Object.entries(docker)]) {
-    const node = nodeOf(key, entry);
+    const node = nodeOf(key, entry.source);
     seen.set(node, Math.max(seen.get(node) ?? 0, Date.parse(entry.seenAt)));
   }
-  return (key, entry) => seen.get(nodeOf(key, entry)) ?? 0;
+  return (key, entry) => seen.get(nodeOf(key, entry.source)) ?? 0;
 }
 
 /** The sources of one node's own, by name, as they would be entered when they are first started. */

@@ -149,6 +149,11 @@ function merge<Entry extends { readonly source: string }>(
   }
 }
 
+/** The key without what tells apart the entries of several sources that follow the same file or container. */
+export function plainKey(key: string, source: string): string {
+  return key.endsWith(`@${source}`) ? key.slice(0, -source.length - 1) : key;
+}
+
 /** Where a source keeps its entry: beside that of another source which follows the same file or container. */
 function ownKey(entries: Readonly<Record<string, { readonly source: string }>>, source: string, key: string): string {
   const beside = `${key}@${source}`;

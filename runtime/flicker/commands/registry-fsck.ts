@@ -2,7 +2,7 @@ import { errorText } from '../../core/errors';
 import { editable, look, OperatorError } from '../../registry/operate';
 import { iso } from '../positions';
 import { apiPosition } from '../sources/api/position';
-import { FORGET_NODE_MS } from '../node-state';
+import { FORGET_NODE_MS, nodeSeenIn } from '../node-state';
 import { readState, type FlickerState } from '../state';
 import type { Desktop } from './registry-desk';
 import { change } from './registry-edit';
@@ -54,20 +54,21 @@ const spillWhere = (key: string) => `spill[${JSON.stringify(key)}]`;
 
 /** What is wrong in a state. */
 export function findingsOf(state: FlickerState, now: number): Finding[] {
-  const seen = newestOfNodes(state);
+  const nodeSeen = nodeSeenIn(state);
   const findings: Finding[] = [];
   for (const [part, entries] of [['files', state.files] as const, ['docker', state.docker ?? {}] as const]) {
-    for (const [key, { source, seenAt }] of Object.entries(entries)) {
+    for (const [key, entry] of Object.entries(entries)) {
+      const { source, seenAt } = entry;
       const where = `${part}[${JSON.stringify(key)}]`;
       const node = nodeIn(key);
-      const newest = seen.get(node ?? '');
+      const seen = nodeSeen(key, entry);
       const kind = state.sources[source]?.kind;
       if (node === undefined) findings.push({ where, what: 'the key is not <node>/<id>: no node finds it' });
       else if (kind === undefined) findings.push({ where, what: `the source "${source}" is not there` });
       else if (kind !== part) findings.push({ where, what: `the source "${source}" is of kind ${kind}` });
       else if (Number.isNaN(Date.parse(seenAt))) findings.push({ where, what: `seenAt is no time: ${seenAt}` });
-      else if (newest !== undefined && now - newest > FORGET_NODE_MS) {
-        findings.push({ where, what: `the node ${node} was seen last at ${iso(newest)}` });
+      else if (now - seen > FORGET_NODE_MS) {
+        findings.push({ where, what: `the node ${node} was seen last at ${iso(seen)}` });
       }
     }
   }
@@ -83,16 +84,6 @@ export function findingsOf(state: FlickerState, now: number): Finding[] {
     }
   }
   return findings;
-}
-
-/** When each node was seen last. */
-function newestOfNodes(state: FlickerState): Map<string, number> {
-  const seen = new Map<string, number>();
-  for (const [key, { seenAt }] of [...Object.entries(state.files), ...Object.entries(state.docker ?? {})]) {
-    const [node, time] = [nodeIn(key), Date.parse(seenAt)];
-    if (node !== undefined && !Number.isNaN(time)) seen.set(node, Math.max(time, seen.get(node) ?? 0));
-  }
-  return seen;
 }
 
 /** The node of `<node>/<id>` or `<node>/<id>@<source>`. */

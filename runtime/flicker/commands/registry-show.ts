@@ -1,5 +1,6 @@
 import type { RegistryDocument } from '../../registry/format';
 import { look, OperatorError } from '../../registry/operate';
+import { nodeOf } from '../node-state';
 import { summarize, summaryText } from '../positions';
 import { upgradeV1, type FlickerState } from '../state';
 import { stateOf, type Desktop } from './registry-desk';
@@ -78,7 +79,7 @@ function printFiles({ print }: Desktop, state: FlickerState, only: string | unde
     const rows = shown.map(([key, { source, path, offset, size, goneAt, seenAt }]) => [
       source,
       path,
-      nodeOf(key),
+      nodeOf(key, source),
       `${offset}${size === undefined ? '' : ` of ${size}`}`,
       goneAt === undefined ? seenAt : `gone ${goneAt}`,
     ]);
@@ -86,14 +87,15 @@ function printFiles({ print }: Desktop, state: FlickerState, only: string | unde
   }
   if (shown.length < files.length) print(`… and ${files.length - shown.length} more; see --source or --json\n`);
   if (containers.length > 0) {
-    const rows = containers.map(([key, { source, name, ts, seenAt }]) => [source, name, nodeOf(key), ts, seenAt]);
+    const rows = containers.map(([key, { source, name, ts, seenAt }]) => [
+      source,
+      name,
+      nodeOf(key, source),
+      ts,
+      seenAt,
+    ]);
     print(`\n${table(['SOURCE', 'CONTAINER', 'NODE', 'READ UP TO', 'SEEN'], rows)}`);
   }
-}
-
-/** The node of a key `<node>/<file>`. */
-export function nodeOf(key: string): string {
-  return key.slice(0, Math.max(0, key.lastIndexOf('/')));
 }
 
 function part(state: FlickerState, only: string): object {

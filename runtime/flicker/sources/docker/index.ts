@@ -3,7 +3,7 @@ import type { BatchBuilder } from '../../batch';
 import { createGrouping, createTransform, observeLines } from '../../filters';
 import { FORGET_NODE_MS, nodeSeenIn } from '../../node-state';
 import { SourceError, type Source, type SourceContext } from '../../source';
-import type { ContainerEntry } from '../../state';
+import { plainKey, type ContainerEntry } from '../../state';
 import { patience } from '../joiner';
 import { createEngine, socketPath, type Container, type Engine } from './engine';
 import { ContainerLog } from './log';
@@ -141,7 +141,7 @@ export function createDockerSource(
       const nodeSeen = nodeSeenIn(state);
       for (const [key, entry] of Object.entries(state.docker ?? {})) {
         if (entry.source !== name) continue;
-        const plain = key.endsWith(`@${name}`) ? key.slice(0, -name.length - 1) : key;
+        const plain = plainKey(key, name);
         if (plain.startsWith(`${nodeId}/`)) entries.set(plain.slice(nodeId.length + 1), entry);
         else if (clock.now() - nodeSeen(key, entry) > FORGET_NODE_MS) dropped.push(plain);
       }

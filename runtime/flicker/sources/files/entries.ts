@@ -1,6 +1,6 @@
 import { FORGET_NODE_MS, nodeSeenIn } from '../../node-state';
 import type { SourceContext } from '../../source';
-import type { FileEntry, FlickerState } from '../../state';
+import { plainKey, type FileEntry, type FlickerState } from '../../state';
 import { isWeak } from './fingerprint';
 import { entryOf, keyOf, parseKey, tailOf, type Departed, type Tail } from './tail';
 
@@ -36,7 +36,7 @@ export class Entries {
     const nodeSeen = nodeSeenIn(state);
     for (const [key, entry] of Object.entries(state.files)) {
       if (entry.source !== this.source) continue;
-      const plain = key.endsWith(`@${this.source}`) ? key.slice(0, -this.source.length - 1) : key;
+      const plain = plainKey(key, this.source);
       const known = parseKey(this.context.nodeId, plain);
       if (!known) {
         if (now - nodeSeen(key, entry) > FORGET_NODE_MS) this.changes[plain] = null;

@@ -55,12 +55,14 @@ const stored = (path = at) => JSON.parse(readFileSync(path, 'utf8')) as Record<s
 const registry = (...args: string[]) => flicker(['registry', ...args], env);
 
 test('show tells who holds it and how far each source is; control characters do not reach the terminal', async () => {
-  put({ clusterId: 'prod/\u001b[31mred' });
+  const beside = { 'node-2/1-2-0@/var/log/*.log': file('/var/log/*.log', 1) };
+  put({ clusterId: 'prod/\u001b[31mred', files: { ...state.files, ...beside } });
   const { code, out } = await registry('show');
   expect(code).toBe(0);
   expect(out).toContain('held by holder on h1, epoch 4, seq 9');
   expect(out).toMatch(/okta\s+api\s+read up to 2026-01-31T12:00:00.000Z, between two pages/);
   expect(out).toMatch(/app\s+\/var\/log\/app.log\s+node-1\s+200 of 500/);
+  expect(out).toMatch(/\*\.log\s+\/var\/log\/app.log\s+node-2\s+1 of 500/);
   expect(out).not.toContain('\u001b');
   const json: unknown = JSON.parse((await registry('show', '--json', '--source', 'okta')).out);
   expect(json).toMatchObject({ location: at, lease, sources: { okta: state.sources.okta }, files: {} });
