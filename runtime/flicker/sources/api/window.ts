@@ -4,22 +4,19 @@ import type { Memory } from './spec';
 /** Most entries remembered when so many share the newest time. What is beyond may be sent again; nothing is lost. */
 export const MOST_REMEMBERED = 10_000;
 
-/** The newest entries read: bounded, and complete above `cut`. */
+/** The newest entries read: bounded whenever it is stored, as it is after each page, and complete above `cut`. */
 export class RecentWindow {
   private times = new Map<string, number>();
   private cut: number | null = null;
-  private pruneAt: number;
 
-  constructor(private readonly memory: Memory) {
-    this.pruneAt = 4 * memory.entries;
-  }
+  constructor(private readonly memory: Memory) {}
 
   static load(memory: Memory, ...stored: readonly (StoredWindow | undefined)[]): RecentWindow {
     const window = new RecentWindow(memory);
     for (const { newest, cut, ids, unit = 1 } of stored.filter((one) => one !== undefined)) {
       if (cut !== null) window.cut = Math.max(window.cut ?? cut, cut);
       for (let at = 0; at < ids.length; at += 15) {
-        window.set(ids.slice(at, at + 11), newest - parseInt(ids.slice(at + 11, at + 15), 36) * unit);
+        window.add(ids.slice(at, at + 11), newest - parseInt(ids.slice(at + 11, at + 15), 36) * unit);
       }
     }
     return window;
@@ -33,11 +30,10 @@ export class RecentWindow {
     return this.times.keys();
   }
 
+  /** A time counts as the end of its unit, so that no entry seems older than it is. */
   add(key: string, time: number): void {
-    this.set(key, time);
-    if (this.times.size < this.pruneAt) return;
-    this.prune();
-    this.pruneAt = Math.max(4 * this.memory.entries, 2 * this.times.size);
+    const { unit } = this.memory;
+    this.times.set(key, Math.ceil(time / unit) * unit);
   }
 
   /** `horizon`: what is older is forgotten, and need not be remembered. */
@@ -49,12 +45,6 @@ export class RecentWindow {
     const kept = [...this.times].filter(([, time]) => time >= horizon);
     const ids = kept.map(([key, time]) => key + ((first - time) / unit).toString(36).padStart(4, '0')).join('');
     return { newest: first, cut: this.cut, ids, ...(unit > 1 && { unit }) };
-  }
-
-  /** A time counts as the end of its unit, so that no entry seems older than it is. */
-  private set(key: string, time: number): void {
-    const { unit } = this.memory;
-    this.times.set(key, Math.ceil(time / unit) * unit);
   }
 
   /** Keeps the newest entries, those of the newest time in any case, and leaves them sorted, newest first. */
