@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, Yaml } from 'cdk8s';
+import { packageFolder } from '../lib/delivery/bundle-file';
 import { LogShipperChart, logShipperHelmChart } from '../lib/k8s';
 import type { ManifestSettings } from './manifest-settings';
 
@@ -16,17 +17,10 @@ export function manifestFiles(props: ManifestSettings['props']): Record<string, 
   };
 }
 
-/** The version of this package, from its sources and from `dist` alike. */
+/** The version of this package. */
 function packageVersion(): string {
-  for (const up of ['..', '../..']) {
-    try {
-      const { name, version }: { name?: unknown; version?: unknown } = JSON.parse(
-        readFileSync(join(__dirname, up, 'package.json'), 'utf8'),
-      );
-      if (name === 'holdfast' && typeof version === 'string') return version;
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-    }
-  }
-  throw new Error('package.json of holdfast is missing');
+  const { version }: { readonly version: string } = JSON.parse(
+    readFileSync(join(packageFolder(), 'package.json'), 'utf8'),
+  );
+  return version;
 }

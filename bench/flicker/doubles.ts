@@ -6,37 +6,11 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { z } from 'zod';
-import type { SinkCounts, SinkMessage, SinkOrder } from './process';
-
-let events = 0;
-let bytes = 0;
-let requests = 0;
-let first = 0;
-let last = 0;
-let cpu = process.cpuUsage();
-let mark = Buffer.from('?');
-
-function reset(newMark: string): void {
-  mark = Buffer.from(newMark);
-  events = bytes = requests = first = last = 0;
-  cpu = process.cpuUsage();
-}
-
-function counts(): SinkCounts {
-  const { user, system } = process.cpuUsage(cpu);
-  return { events, bytes, requests, seconds: (last - first) / 1000, cpu: (user + system) / 1e6 };
-}
+import { answerParent, arrived, marksIn, tally, tell } from './tally';
 
 function take(data: Buffer): void {
-  last = performance.now();
-  if (first === 0) first = last;
-  bytes += data.length;
-}
-
-function marksIn(body: Buffer, one: Buffer = mark): number {
-  let found = 0;
-  for (let at = body.indexOf(one); at !== -1; at = body.indexOf(one, at + one.length)) found++;
-  return found;
+  arrived();
+  tally.bytes += data.length;
 }
 
 const DATA = Buffer.from('"Data":"');
@@ -46,24 +20,24 @@ const messages = z.object({ Entries: z.array(z.object({ Id: z.string(), MessageB
 const aws: Readonly<Record<string, (body: Buffer) => object>> = {
   CreateLogStream: () => ({}),
   PutLogEvents: (body) => {
-    events += marksIn(body);
+    tally.events += marksIn(body);
     return { nextSequenceToken: '1' };
   },
   // Records are in base64.
   PutRecords: (body) => {
     const count = marksIn(body, DATA);
-    events += count;
+    tally.events += count;
     const record = { SequenceNumber: '49590338271490256608559692538361571095921575989136588898', ShardId: 'shardId-0' };
     return { FailedRecordCount: 0, Records: Array.from({ length: count }, () => record) };
   },
   PutRecordBatch: (body) => {
     const count = marksIn(body, DATA);
-    events += count;
+    tally.events += count;
     return { FailedPutCount: 0, RequestResponses: Array.from({ length: count }, () => ({ RecordId: 'record' })) };
   },
   SendMessageBatch: (body) => {
     const { Entries } = messages.parse(JSON.parse(body.toString()));
-    events += Entries.length;
+    tally.events += Entries.length;
     const Successful = Entries.map(({ Id, MessageBody }) => {
       return { Id, MessageId: Id, MD5OfMessageBody: createHash('md5').update(MessageBody).digest('hex') };
     });
@@ -92,7 +66,7 @@ function answer({ method, url = '', headers }: IncomingMessage, body: Buffer, re
     response.writeHead(404).end();
     return;
   }
-  events += marksIn(body);
+  tally.events += marksIn(body);
   if (method === 'PUT') {
     response.writeHead(200, { etag: '"1"' }).end();
     return;
@@ -110,7 +84,7 @@ const server = createServer((request, response) => {
     chunks.push(data);
   });
   request.on('end', () => {
-    requests++;
+    tally.requests++;
     answer(request, Buffer.concat(chunks), response);
   });
 });
@@ -122,8 +96,8 @@ const lines = createTcpServer((socket) => {
   socket.on('data', (data) => {
     take(data);
     const piece = Buffer.concat([before, data]);
-    events += marksIn(piece);
-    before = piece.subarray(Math.max(0, piece.length - mark.length + 1));
+    tally.events += marksIn(piece);
+    before = piece.subarray(Math.max(0, piece.length - tally.mark.length + 1));
   });
 });
 
@@ -133,15 +107,7 @@ const portOf = (one: { address(): AddressInfo | string | null }) => {
   return address.port;
 };
 
-function tell(message: SinkMessage): void {
-  process.send?.(message);
-}
-
 server.listen(0, '127.0.0.1', () => {
   lines.listen(0, '127.0.0.1', () => tell({ port: portOf(server), linesPort: portOf(lines) }));
 });
-process.on('message', ({ reset: newMark }: SinkOrder) => {
-  if (newMark !== undefined) reset(newMark);
-  tell({ counts: counts() });
-});
-process.on('disconnect', () => process.exit());
+answerParent();

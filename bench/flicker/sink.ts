@@ -3,30 +3,11 @@
  * bytes, and events by a mark that each of them holds once. Talks to its parent over IPC.
  */
 import { createServer, type Socket } from 'node:net';
-import type { SinkCounts, SinkMessage, SinkOrder } from './process';
+import { answerParent, arrived, marksIn, tally, tell } from './tally';
 
 const HEADERS_END = Buffer.from('\r\n\r\n');
 const OK = Buffer.from('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}');
 const CONTINUE = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n');
-
-let events = 0;
-let bytes = 0;
-let requests = 0;
-let first = 0;
-let last = 0;
-let cpu = process.cpuUsage();
-let mark = Buffer.from('?');
-
-function reset(newMark: string): void {
-  mark = Buffer.from(newMark);
-  events = bytes = requests = first = last = 0;
-  cpu = process.cpuUsage();
-}
-
-function counts(): SinkCounts {
-  const { user, system } = process.cpuUsage(cpu);
-  return { events, bytes, requests, seconds: (last - first) / 1000, cpu: (user + system) / 1e6 };
-}
 
 function serve(socket: Socket): void {
   /** Bytes of the body that are still to come; undefined while headers are read. */
@@ -37,8 +18,8 @@ function serve(socket: Socket): void {
   socket.setNoDelay(true);
   socket.on('error', () => socket.destroy());
   socket.on('data', (data) => {
-    last = performance.now();
-    if (first === 0) first = last;
+    const { mark } = tally;
+    arrived();
     for (let chunk = data; chunk.length > 0;) {
       if (left === undefined) {
         head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
@@ -54,14 +35,14 @@ function serve(socket: Socket): void {
       }
       const body = chunk.length > left ? chunk.subarray(0, left) : chunk;
       const seam = Buffer.concat([before, body.subarray(0, mark.length - 1)]);
-      if (seam.includes(mark)) events++;
-      for (let at = body.indexOf(mark); at !== -1; at = body.indexOf(mark, at + mark.length)) events++;
+      if (seam.includes(mark)) tally.events++;
+      tally.events += marksIn(body);
       before = Buffer.from(body.length < mark.length ? seam.subarray(1 - mark.length) : body.subarray(1 - mark.length));
-      bytes += body.length;
+      tally.bytes += body.length;
       left -= body.length;
       chunk = chunk.subarray(body.length);
       if (left === 0) {
-        requests++;
+        tally.requests++;
         left = undefined;
         socket.write(OK);
       }
@@ -69,17 +50,9 @@ function serve(socket: Socket): void {
   });
 }
 
-function tell(message: SinkMessage): void {
-  process.send?.(message);
-}
-
 const server = createServer(serve);
 server.listen(0, '127.0.0.1', () => {
   const address = server.address();
   if (address !== null && typeof address === 'object') tell({ port: address.port });
 });
-process.on('message', ({ reset: newMark }: SinkOrder) => {
-  if (newMark !== undefined) reset(newMark);
-  tell({ counts: counts() });
-});
-process.on('disconnect', () => process.exit());
+answerParent();

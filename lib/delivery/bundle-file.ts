@@ -26,7 +26,7 @@ export function bundleFile(program: string): BundleFile {
 }
 
 /** The folder of this package: the nearest one above with a package.json, from the sources and from `dist` alike. */
-function packageFolder(): string {
+export function packageFolder(): string {
   let folder = __dirname;
   while (!existsSync(join(folder, 'package.json'))) {
     if (dirname(folder) === folder)

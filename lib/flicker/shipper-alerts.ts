@@ -1,4 +1,4 @@
-import { allSources, flickerMetrics, type FlickerConfig } from '../../contract';
+import { allSources, flickerMetrics, processMetrics, type FlickerConfig } from '../../contract';
 import type { AlertRule } from '../observability/alert-rule';
 
 export interface AlertOptions {
@@ -87,7 +87,7 @@ export function shipperAlerts(config: FlickerConfig, { job, eachPodSaves }: Aler
     },
     {
       alert: 'FlickerRestarting',
-      expr: `max by (pod) (changes(process_start_time_seconds{job="${job}"}[15m])) >= 3`,
+      expr: `max by (pod) (changes(${of(processMetrics.startTime)}[15m])) >= 3`,
       for: '0m',
       labels: { severity: 'warning' },
       annotations: {

@@ -1,6 +1,6 @@
 import type { Dashboard, Panel } from '@grafana/grafana-foundation-sdk/dashboard';
 import type { Dataquery } from '@grafana/grafana-foundation-sdk/prometheus';
-import { flickerMetrics } from '../../contract';
+import { flickerMetrics, processMetrics } from '../../contract';
 
 /** A type of the SDK as JSON has it: text instead of an enumeration, so that the SDK is needed at compile time alone. */
 type Plain<T> = T extends string
@@ -81,12 +81,12 @@ export function shipperDashboard(options: {
     {
       title: 'Memory',
       unit: 'bytes',
-      lines: [[`max by (pod) (process_resident_memory_bytes{job="${job}"})`, '{{pod}}']],
+      lines: [[`max by (pod) (${of(processMetrics.memory)})`, '{{pod}}']],
     },
     {
       title: 'CPU',
       unit: 'percentunit',
-      lines: [[`sum by (pod) (rate(process_cpu_seconds_total{job="${job}"}[$__rate_interval]))`, '{{pod}}']],
+      lines: [[rate(processMetrics.cpu, 'pod'), '{{pod}}']],
     },
   ];
   const dashboard: DashboardJson = {

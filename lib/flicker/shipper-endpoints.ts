@@ -1,4 +1,4 @@
-import { mapStrings, usedDestinations, type FlickerConfig } from '../../contract';
+import { mapStrings, syslogPort, usedDestinations, type FlickerConfig } from '../../contract';
 
 /** Where a shipper connects to over TCP or UDP. */
 export interface ShipperEndpoint {
@@ -26,8 +26,7 @@ export function shipperEndpoints(config: FlickerConfig): ShipperEndpoints {
   });
   for (const to of usedDestinations(config)) {
     if (to.type !== 'syslog') continue;
-    const port = to.port ?? (to.protocol === 'tls' ? 6514 : 514);
-    add({ host: to.host, port, protocol: to.protocol === 'udp' ? 'UDP' : 'TCP' });
+    add({ host: to.host, port: syslogPort(to), protocol: to.protocol === 'udp' ? 'UDP' : 'TCP' });
   }
   return { known: [...known.values()], unknown };
 }

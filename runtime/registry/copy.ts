@@ -1,7 +1,16 @@
 import { REGISTRY_OPERATOR } from '../../contract/registry';
 import { differences } from './difference';
 import type { Lease, RegistryDocument, State } from './format';
-import { documentOf, look, OperatorError, operatorLease, replace, type Desk, type Stored } from './operate';
+import {
+  documentOf,
+  look,
+  notUpgraded,
+  OperatorError,
+  operatorLease,
+  replace,
+  type Desk,
+  type Stored,
+} from './operate';
 import type { ObjectStore } from './store';
 
 export interface CopyOptions {
@@ -33,8 +42,7 @@ export async function copyRegistry(options: CopyOptions): Promise<RegistryDocume
   const { from, to, onStep = () => {} } = options;
   if (from.location === to.location) throw new OperatorError(`${from.location} cannot be copied onto itself`);
   const target = await look(to, options.desk);
-  const original = await look(from, options.desk);
-  checkOriginal(original, from, to);
+  const original = checkOriginal(await look(from, options.desk), from, to);
   // Before anything is changed, and again with what is there when it is written.
   checkTarget(target, original, options);
 
@@ -58,9 +66,7 @@ export async function copyRegistry(options: CopyOptions): Promise<RegistryDocume
 
 /** @throws OperatorError when there is nothing to copy, or it was moved elsewhere */
 function checkOriginal(stored: Stored, from: ObjectStore, to: ObjectStore): RegistryDocument {
-  if (stored.kind === 'version-1') {
-    throw new OperatorError(`the registry ${from.location} has format 1; start the program once to upgrade it`);
-  }
+  if (stored.kind === 'version-1') throw notUpgraded(from.location);
   if (stored.kind !== 'current') throw new OperatorError(`there is no registry at ${from.location}`);
   const { state, movedTo } = stored.document.lease;
   if (state === 'closed' && movedTo === undefined) {
@@ -73,20 +79,17 @@ function checkOriginal(stored: Stored, from: ObjectStore, to: ObjectStore): Regi
 }
 
 /** @throws OperatorError when another registry is at the target */
-function checkTarget(target: Stored, original: Stored, { from, to, overwrite }: CopyOptions): void {
+function checkTarget(target: Stored, original: RegistryDocument, { from, to, overwrite }: CopyOptions): void {
   if (target.kind === 'missing' || target.kind === 'deleted' || overwrite) return;
-  const lease = documentOf(target)?.lease;
-  const epoch = documentOf(original)?.lease.epoch;
-  if (lease?.copyOf?.location === from.location && lease.copyOf.epoch === epoch) return;
+  if (isCopy(documentOf(target), from, original)) return;
   throw new OperatorError(
     `there is a registry at ${to.location} already, and it is no copy of ${from.location}; ` +
       'its positions would be lost. Choose another place, or say --overwrite.',
   );
 }
 
-async function close({ from, to, desk }: CopyOptions, original: Stored): Promise<RegistryDocument> {
-  const already = documentOf(original);
-  if (already?.lease.state === 'closed') return already;
+async function close({ from, to, desk }: CopyOptions, original: RegistryDocument): Promise<RegistryDocument> {
+  if (original.lease.state === 'closed') return original;
   const { after } = await replace(from, desk, (stored) => {
     const document = checkOriginal(stored, from, to);
     const lease: Lease = { ...operatorLease(desk, document.lease), state: 'closed', movedTo: to.location };
@@ -104,9 +107,9 @@ function handedOver(to: ObjectStore): OperatorError {
   return new OperatorError(`another run has handed ${to.location} over meanwhile`);
 }
 
-function isCopy(copy: RegistryDocument | undefined, from: ObjectStore, closed: RegistryDocument): boolean {
+function isCopy(copy: RegistryDocument | undefined, from: ObjectStore, original: RegistryDocument): boolean {
   const made = copy?.lease.copyOf;
-  return made?.location === from.location && made.epoch === closed.lease.epoch;
+  return made?.location === from.location && made.epoch === original.lease.epoch;
 }
 
 async function write({ from, to, desk, clusterId, overwrite }: CopyOptions, closed: RegistryDocument): Promise<void> {

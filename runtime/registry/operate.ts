@@ -129,13 +129,17 @@ export function editable(stored: Stored, location: string): RegistryDocument {
     case 'deleted':
       throw new OperatorError(`the registry ${location} was deleted; restore a version of it by "registry import"`);
     case 'version-1':
-      throw new OperatorError(`the registry ${location} has format 1; start the program once to upgrade it`);
+      throw notUpgraded(location);
     case 'current': {
       const { state, movedTo, copyOf } = stored.document.lease;
       if (state !== 'closed') return stored.document;
       throw new RegistryError(location, { kind: 'closed', movedTo, copyOf: copyOf?.location });
     }
   }
+}
+
+export function notUpgraded(location: string): OperatorError {
+  return new OperatorError(`the registry ${location} has format 1; start the program once to upgrade it`);
 }
 
 /** The lease after an edit: it fences the holder, and the next instance takes over at once. */

@@ -35,9 +35,8 @@ export async function promoteRegistry({ replica, to, desk, overwrite, carry }: P
     throw new OperatorError(`${replica.location} was moved to ${copy.lease.movedTo ?? 'another place'}; use that one`);
   }
   const { epoch } = copy.lease;
-  const isPromoted = (found: RegistryDocument | undefined) => found?.lease.copyOf?.location === replica.location;
   const before = documentOf(await look(to, desk));
-  if (before && isPromoted(before) && before.lease.state !== 'closed' && !overwrite) {
+  if (before?.lease.copyOf?.location === replica.location && before.lease.state !== 'closed' && !overwrite) {
     return { document: before, again: true };
   }
   const refuseOther = (found: RegistryDocument | undefined) => {

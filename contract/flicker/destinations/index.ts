@@ -19,6 +19,7 @@ import { syslogDestination } from './syslog';
 export { parseStreamArn } from './kinesis';
 export type { TlsSettings } from './common';
 export { isFifoQueue, parseQueueUrl } from './sqs';
+export { syslogPort } from './syslog';
 
 const available = [
   'http',

@@ -5,6 +5,17 @@ import { delivery, tls } from './common';
 /** Largest UDP payload over IPv4. */
 const MAX_DATAGRAM = 65_507;
 
+/** The port of a receiver: that of its protocol, unless it is told. */
+export function syslogPort({
+  port,
+  protocol,
+}: {
+  readonly port?: number | undefined;
+  readonly protocol: string;
+}): number {
+  return port ?? (protocol === 'tls' ? 6514 : 514);
+}
+
 /** A syslog receiver. */
 export function syslogDestination(mode: SettingsMode) {
   return strictObject({

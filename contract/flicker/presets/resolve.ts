@@ -1,4 +1,3 @@
-import type { AnyApiConfig } from '../sources/api';
 import type { Choice, Preset, PresetAuth } from './preset';
 import { settingsOf } from './source';
 import { fill, namesIn, type Values } from './template';
@@ -54,16 +53,6 @@ export function tokenUrlOf(config: PresetSourceConfig): string | undefined {
     auth.type === 'google_service_account' ? (auth.tokenUrl ?? 'https://oauth2.googleapis.com/token') : auth.tokenUrl;
   const url = config.token_url ?? fill(template, valuesOf(config), encodeURIComponent);
   return url === undefined ? undefined : new URL(url, endpointOf(config)).href;
-}
-
-/** `host:port` of everything that a source talks to: what an egress rule must allow. */
-export function apiHosts(config: AnyApiConfig | PresetSourceConfig): string[] {
-  const urls =
-    config.preset === undefined
-      ? [config.endpoint, config.oauth2?.token_url]
-      : [endpointOf(config), tokenUrlOf(config)];
-  const hosts = urls.filter((url) => url !== undefined).map((text) => new URL(text));
-  return [...new Set(hosts.map((url) => `${url.hostname}:${url.port || (url.protocol === 'https:' ? '443' : '80')}`))];
 }
 
 /** Names in a template of a request that flicker fills in. */

@@ -4,7 +4,7 @@ import { SettingsError } from '../../../contract';
 import { errorText } from '../../core/errors';
 import { differences } from '../../registry/difference';
 import { parseDocument, serializeDocument, type RegistryDocument } from '../../registry/format';
-import { look, OperatorError, operatorLease, peek, replace, type Stored } from '../../registry/operate';
+import { look, notUpgraded, OperatorError, operatorLease, peek, replace, type Stored } from '../../registry/operate';
 import type { FlickerState } from '../state';
 import { stateOf, type Desktop } from './registry-desk';
 import { holderText, report } from './registry-edit';
@@ -69,9 +69,7 @@ export async function importRegistry(desk: Desktop, file: string, overwrite: boo
 
 /** @throws OperatorError where the import would undo what it does not know of */
 function check(stored: Stored, given: RegistryDocument, location: string, overwrite: boolean): void {
-  if (stored.kind === 'version-1') {
-    throw new OperatorError(`the registry ${location} has format 1; start the program once to upgrade it`);
-  }
+  if (stored.kind === 'version-1') throw notUpgraded(location);
   if (stored.kind === 'damaged' && !overwrite) {
     throw new OperatorError(
       `there is something at ${location} that is no registry (${stored.reason}); say --overwrite to put the file in its place`,

@@ -87,7 +87,7 @@ export async function createCloudWatchLogsDestination(
 }
 
 /** `<source>/<node>`, without the two characters that a stream name may not have. */
-export function streamName(source: string, nodeId: string): string {
+function streamName(source: string, nodeId: string): string {
   return `${source}/${nodeId}`.replace(/[:*]/g, '_').slice(0, 512);
 }
 

@@ -13,7 +13,7 @@ export function answerOfReply(reply: Reply, now: number): Answer {
 }
 
 /** What an HTTP status means for the events of the request. */
-export function answerOfStatus(status: number, retryAfter: string | undefined, now: number): Answer {
+function answerOfStatus(status: number, retryAfter: string | undefined, now: number): Answer {
   const name = STATUS_CODES[status];
   const reason = `the receiver answered ${status}${name ? ` ${name}` : ''}`;
   if (status >= 200 && status < 300) return { kind: 'accepted' };

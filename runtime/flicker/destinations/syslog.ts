@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { connect as connectTls } from 'node:tls';
-import type { DestinationConfig } from '../../../contract/flicker';
+import { syslogPort, type DestinationConfig } from '../../../contract/flicker';
 import { errorText } from '../../core/errors';
 import type { Clock } from '../../core/clock';
 import type { Answer, Destination } from '../destination';
@@ -29,7 +29,7 @@ interface Progress {
 /** Sends messages of syslog. Accepted means written to the socket. @throws Error when a file of `tls` cannot be used */
 export async function createSyslogDestination(config: Config, clock: Clock): Promise<Destination> {
   const { host, protocol, timeout_ms: timeout } = config;
-  const port = config.port ?? (protocol === 'tls' ? 6514 : 514);
+  const port = syslogPort(config);
   const settings: MessageSettings = {
     format: config.format,
     priority: config.facility * 8 + config.severity,

@@ -2,7 +2,7 @@ import { maskingReplacements, maskingRules, type MaskingConfig, type MaskingRule
 import { compilePattern, type Pattern } from './pattern';
 
 /** The built-in patterns. Wider than narrow: a masked number that was no telephone number does less harm. */
-export const builtInPatterns: Readonly<Record<MaskingRuleName, string>> = {
+const builtInPatterns: Readonly<Record<MaskingRuleName, string>> = {
   email: String.raw`[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)*\.\p{L}{2,}`,
   credit_card: String.raw`\b\d(?:[ -]?\d){12,15}\b`,
   ssn: String.raw`\b\d{3}-\d{2}-\d{4}\b`,

@@ -1,3 +1,4 @@
+import { processMetrics } from '../../../contract/core';
 import { createMetrics } from '../../../runtime/core/metrics';
 
 const specs = {
@@ -32,5 +33,6 @@ test('counters add up, gauges hold their last value, and both tell their sum', a
 test('metrics of the process are there, however often they are asked for', async () => {
   const { text } = createMetrics(specs);
   await text();
-  expect(await text()).toContain('process_resident_memory_bytes');
+  const answer = await text();
+  for (const { name } of Object.values(processMetrics)) expect(answer).toContain(`\n${name} `);
 });

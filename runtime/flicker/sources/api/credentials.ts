@@ -41,7 +41,7 @@ export type TokenAuth =
     };
 
 /** A preset's way to authenticate with the settings filled in. `tokenUrl`: where tokens come from. */
-export function hasCredentials(auth: PresetAuth, values: Values, tokenUrl: string | undefined): Auth {
+export function filledAuth(auth: PresetAuth, values: Values, tokenUrl: string | undefined): Auth {
   const filled = (template: string) => fill(template, values) ?? '';
   const params = (templates: Params = {}) =>
     Object.fromEntries(

@@ -20,7 +20,7 @@ import {
   type Values,
 } from '../../../../contract/flicker';
 import { keyOf } from './fields';
-import { hasCredentials, type Auth } from './credentials';
+import { filledAuth, type Auth } from './credentials';
 
 /** What the engine does: all that a preset and its settings, or the keys of a source without one, come to. */
 export interface ApiSpec {
@@ -114,7 +114,7 @@ function presetSpec(config: PresetSourceConfig): ApiSpec {
     of: keyOf(JSON.stringify([endpoint.href, preset.name, preset.paging.by])),
     method: preset.method ?? 'GET',
     headers: { ...Object.fromEntries(extra), ...lowerCased(config.headers) },
-    auth: hasCredentials(authOf(config), values, tokenUrl),
+    auth: filledAuth(authOf(config), values, tokenUrl),
     values,
     first: preset.first,
     next: preset.next ?? preset.first,
