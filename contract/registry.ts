@@ -42,14 +42,17 @@ export function layoutOfKey(key: string): RegistryLayout {
 
 /** The registry of one node's own files, below the prefix beside the cluster's. */
 export function nodeRegistryLayout({ prefix }: RegistryLayout, nodeId: string): RegistryLayout {
-  return layoutOfKey(`${prefix}${NODE_FOLDER}${encodeURIComponent(nodeId)}-registry.json`);
+  return layoutOfKey(`${nodesPrefix({ prefix })}${encodeURIComponent(nodeId)}-registry.json`);
 }
 
-const NODE_FOLDER = 'nodes/';
+/** What the keys of all nodes' registries begin with. */
+export function nodesPrefix({ prefix }: Pick<RegistryLayout, 'prefix'>): string {
+  return `${prefix}nodes/`;
+}
 
 /** The object that the conditional writes of a store are tried on, beside a registry. It holds nothing and stays. */
-export function probeKey({ prefix }: RegistryLayout): string {
-  return `${prefix}${NODE_FOLDER}probe.json`;
+export function probeKey(layout: RegistryLayout): string {
+  return `${nodesPrefix(layout)}probe.json`;
 }
 
 /** The identity that a registry belongs to; a program refuses to start on another one's. */
@@ -103,7 +106,7 @@ export function registryPrefixCalls(bucket: string, layout: RegistryLayout): Aws
 
 /** The calls that an instance makes besides, when it is one of several on one registry. */
 export function registryHaCalls(bucket: string, layout: RegistryLayout): AwsCall[] {
-  const nodes = `${layout.prefix}${NODE_FOLDER}*`;
+  const nodes = `${nodesPrefix(layout)}*`;
   const objects = { type: 's3-object', bucket, key: nodes } as const;
   const listed = { type: 's3-list', bucket, prefix: nodes } as const;
   return [
@@ -111,19 +114,19 @@ export function registryHaCalls(bucket: string, layout: RegistryLayout): AwsCall
       operation: 'GetObject',
       action: 's3:GetObject',
       resource: objects,
-      why: "loads the registry of this node's own files, and the object that conditional writes are tried on",
+      why: "loads the registry of this node's own files and those of vanished nodes, and what conditional writes are tried on",
     },
     {
       operation: 'PutObject',
       action: REGISTRY_WRITE_ACTION,
       resource: objects,
-      why: "saves the registry of this node's own files, and tries whether the store honours conditional writes",
+      why: "saves the registry of this node's own files, takes spilled batches off that of a vanished node, and tries conditional writes",
     },
     {
       operation: 'ListObjectsV2',
       action: 's3:ListBucket',
       resource: listed,
-      why: 'lets S3 answer 404 instead of 403 for a node registry that does not exist yet',
+      why: 'finds what vanished nodes have spilled; lets S3 answer 404 instead of 403 for a node registry that is not there yet',
     },
     {
       operation: 'ListObjectVersions',

@@ -108,6 +108,8 @@ export const flickerEvents = {
   spilled: 'spill.written',
   /** Fields: source, destination: what was spilled is sent. */
   spillDrained: 'spill.drained',
+  /** Fields: location, batches, events: this node sends what a vanished one has spilled. */
+  spillAdopted: 'spill.adopted',
 } as const;
 
 /** Numbers in a `program.progress` line. */

@@ -34,12 +34,13 @@ export class SimS3 {
   onCommit: (key: string, body: Uint8Array) => void = () => {};
   /** Its wall clock. */
   now: () => number = () => 0;
-  /** Entries of one page of a list of versions. */
+  /** Entries of one page of a list. */
   pageSize = 1000;
 
   handle(request: S3Request): S3Response {
     const key = decodeURIComponent(request.path).split('/').slice(2).join('/');
-    if ('versions' in request.query) return this.#list(request.query);
+    if ('versions' in request.query) return this.#listVersions(request.query);
+    if ('list-type' in request.query) return this.#list(request.query);
     if (this.denied(request.method, key)) return errorAnswer(403, 'AccessDenied');
     const versionId = request.query['versionId'];
     const stored = this.#versions.get(key)?.findLast(({ id }) => versionId === undefined || id === versionId);
@@ -94,6 +95,22 @@ export class SimS3 {
   }
 
   #list({ prefix = '', ...query }: S3Request['query']): S3Response {
+    if (!this.mayList) return errorAnswer(403, 'AccessDenied');
+    const after = String(query['continuation-token'] ?? '');
+    const keys = this.keys().filter((key) => key.startsWith(String(prefix)) && key > after && this.get(key));
+    const page = keys.sort().slice(0, this.pageSize);
+    const entries = page.map((key) => {
+      const time = new Date(this.#versions.get(key)?.at(-1)?.storedAt ?? 0).toISOString();
+      return `<Contents><Key>${key}</Key><LastModified>${time}</LastModified></Contents>`;
+    });
+    const next =
+      page.length < keys.length
+        ? `<IsTruncated>true</IsTruncated><NextContinuationToken>${page.at(-1)}</NextContinuationToken>`
+        : '<IsTruncated>false</IsTruncated>';
+    return xml(`<ListBucketResult><Prefix>${String(prefix)}</Prefix>${next}${entries.join('')}</ListBucketResult>`);
+  }
+
+  #listVersions({ prefix = '', ...query }: S3Request['query']): S3Response {
     if (!this.mayListVersions) return errorAnswer(403, 'AccessDenied');
     const keys = [...this.#versions.keys()].filter((key) => key.startsWith(String(prefix))).sort();
     const all = keys.flatMap((key) =>
@@ -112,9 +129,12 @@ export class SimS3 {
       last && last !== all.at(-1)
         ? `<IsTruncated>true</IsTruncated><NextKeyMarker>${last.key}</NextKeyMarker><NextVersionIdMarker>${last.version.id}</NextVersionIdMarker>`
         : '<IsTruncated>false</IsTruncated>';
-    const body = `<ListVersionsResult><Prefix>${String(prefix)}</Prefix>${next}${entries.join('')}</ListVersionsResult>`;
-    return { statusCode: 200, headers: { 'content-type': 'application/xml' }, body: Buffer.from(body) };
+    return xml(`<ListVersionsResult><Prefix>${String(prefix)}</Prefix>${next}${entries.join('')}</ListVersionsResult>`);
   }
+}
+
+function xml(body: string): S3Response {
+  return { statusCode: 200, headers: { 'content-type': 'application/xml' }, body: Buffer.from(body) };
 }
 
 export function errorAnswer(statusCode: number, code: string, headers: Record<string, string> = {}): S3Response {

@@ -56,6 +56,8 @@ export interface Member {
   readonly kind: Source['kind'];
   /** `node`: what it reads is on this node alone. */
   readonly scope: Scope;
+  /** Names of the destinations whose batches are spilled. */
+  readonly spills: readonly string[];
   readonly status: WorkerStatus;
   /** Runs until it is told to stop, has shipped everything (`once`), or cannot go on. */
   run(commits: Commits, state: FlickerState, signals: WorkerSignals): Promise<void>;
@@ -128,6 +130,7 @@ async function member(plan: Plan, context: CrewContext): Promise<Member> {
     name: plan.name,
     kind: plan.kind,
     scope: plan.scope,
+    spills: outlets.filter(({ spillAfterMs }) => spillAfterMs !== undefined).map((outlet) => outlet.name),
     status,
     run: (commits, state, signals) =>
       keepRunning(

@@ -9,13 +9,14 @@ import { openRegistry } from '../registry/open';
 import { createS3Store } from '../registry/s3-store';
 import { standBy } from '../registry/standby';
 import type { ObjectStore } from '../registry/store';
+import { adoptSpill } from './adopt';
 import type { Member } from './crew';
 import type { FlickerMetrics } from './metrics';
 import type { Node } from './node-id';
 import { openNodeRegistry } from './node-registry';
 import { dropOwnPart, shareFiles, type NodeSources } from './node-state';
 import { Post } from './post';
-import { readState, upgradeV1, type FlickerState } from './state';
+import { readState, upgradeV1, type FlickerState, type SpillEntry } from './state';
 
 /** What an instance keeps its positions with. */
 export interface PostsContext {
@@ -42,8 +43,8 @@ export function singlePost(context: PostsContext): Post {
     maxUnsavedEvents: context.config.registry.max_unsaved_events,
     renewMs: () => renewMs,
     win: ({ signal }) => openRegistry({ ...claimOf(context), ...placeOf(context), renewMs, signal }),
-    prepare: (state, changed) => {
-      if (shareFiles(state, sharedFiles(context))) changed();
+    prepare: (state, commits) => {
+      if (shareFiles(state, sharedFiles(context))) commits.acknowledged(0);
     },
   });
 }
@@ -61,7 +62,8 @@ export function haPosts(context: PostsContext, ha: HaTiming, at: S3Location, aws
   const shares = own.length > 0 && common.length > 0 ? 2 : 1;
   const maxUnsavedEvents = Math.max(1, Math.floor(config.registry.max_unsaved_events / shares));
   const posts: Post[] = [];
-  const layout = nodeRegistryLayout(layoutOfKey(at.key), node.id);
+  const main = layoutOfKey(at.key);
+  const layout = nodeRegistryLayout(main, node.id);
   const nodePost = new Post({
     ...context,
     location: `s3://${at.bucket}/${layout.key}`,
@@ -83,6 +85,14 @@ export function haPosts(context: PostsContext, ha: HaTiming, at: S3Location, aws
         sources,
       );
     },
+    prepare: (state, commits, signal) => {
+      if (context.once || !own.some(({ spills }) => spills.length > 0)) return;
+      const sends = (entry: SpillEntry) =>
+        own.some(({ name, spills }) => name === entry.source && spills.includes(entry.destination));
+      const claim = () => claimOf(context);
+      const where = { s3: aws.registryS3, bucket: at.bucket, main, own: layout };
+      void adoptSpill({ ...where, ha, claim, sends, state, commits, clock, log: context.log }, signal);
+    },
   });
   if (common.length > 0) {
     posts.push(
@@ -95,7 +105,8 @@ export function haPosts(context: PostsContext, ha: HaTiming, at: S3Location, aws
         renewMs: () => ha.renew_ms,
         win: ({ again, mine, onWatch, signal }) =>
           standBy({ ...claimOf(context), ...placeOf(context), ha, mine, onWatch, patient: again, signal }),
-        prepare: (state, changed, signal) => {
+        prepare: (state, commits, signal) => {
+          const changed = () => commits.acknowledged(0);
           if (shareFiles(state, sharedFiles(context))) changed();
           // What this node has in a registry of its own by now is not needed here any more.
           const drop = () => !signal.aborted && dropOwnPart(state, node.id, sources, clock.now()) && changed();

@@ -8,6 +8,7 @@ import type { Lease } from '../registry/format';
 import type { Registry } from '../registry/registry';
 import { Saver, type SaverStats } from '../registry/saver';
 import type { Watched } from '../registry/standby';
+import type { Commits } from './commits';
 import type { Member } from './crew';
 import type { FlickerMetrics } from './metrics';
 import { readState, type FlickerState } from './state';
@@ -39,8 +40,8 @@ export interface PostOptions {
   readonly maxUnsavedEvents: number;
   /** Longest time between two saves that renew the lease. */
   readonly renewMs: (registry: Registry) => number;
-  /** Called with the state of each new lease, before its sources run. Tells whether it has changed something. */
-  readonly prepare?: (state: FlickerState, changed: () => void, signal: AbortSignal) => void;
+  /** Called with the state of each new lease, before its sources run. May go on until the signal. */
+  readonly prepare?: (state: FlickerState, commits: Commits, signal: AbortSignal) => void;
   readonly config: FlickerConfig;
   readonly log: Logger;
   readonly metrics: FlickerMetrics;
@@ -195,7 +196,7 @@ export class Post {
       abort.abort(new Stopping('the end of the lease'));
     });
     saver.run().catch((error: unknown) => abort.abort(error));
-    prepare?.(state, () => saver.acknowledged(0), signals.drain);
+    prepare?.(state, saver, signals.drain);
 
     const running = Promise.all(members.map((member) => member.run(saver, state, signals)));
     // Sources that stopped for good leave the process up, not ready: a restart would not help them.

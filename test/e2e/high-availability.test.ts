@@ -1,14 +1,22 @@
-import { GetObjectCommand } from '@aws-sdk/client-s3';
+import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import {
   flickerCalls,
   flickerConfig,
+  haProfiles,
+  layoutOfKey,
   parseSettings,
   takeoverBounds,
   type FlickerConfigInput,
   type HaTiming,
 } from '../../contract';
 import { startReceiver, type Receiver } from '../../dev/receiver';
+import { loggerTo } from '../../dev/sim/sabotage';
+import { systemClock, type Clock } from '../../runtime/core/clock';
+import { adoptSpill } from '../../runtime/flicker/adopt';
+import { untracked } from '../../runtime/flicker/commits';
+import { readState } from '../../runtime/flicker/state';
 import { covers, recordedCalls } from './recorded-calls';
 import { lines, quick, Stage, startRegistryBucket, text, until, type Program, type RegistryBucket } from './support';
 
@@ -26,6 +34,7 @@ const bounds = takeoverBounds({ ...ha, clock_drift: 0.01 }, 500);
 const document = z.looseObject({
   lease: z.looseObject({ owner: z.string(), host: z.string(), epoch: z.number(), state: z.string() }),
   files: z.record(z.string(), z.looseObject({ offset: z.number() })).default({}),
+  spill: z.array(z.looseObject({ key: z.string() })).default([]),
 });
 
 let state: RegistryBucket;
@@ -197,4 +206,57 @@ test('of two processes on one node the younger one ships its files; the other on
   await expect(stored()).rejects.toThrow();
   expect(await first.stop()).toBe(0);
   expect([...new Set(got)].sort()).toEqual(lines(1, 60).sort());
+}, 60_000);
+
+test('what a vanished node has spilled is sent by another node', async () => {
+  stage.write('app.log', text(1, 30));
+  const source = [{ name: 'app', path: stage.path('app.log'), ...quick }];
+  const nodeKey = (node: string) => `flicker/test/${tests}/nodes/${node}-registry.json`;
+  const to = (endpoint: string): Partial<FlickerConfigInput> => ({
+    destination: { type: 'http', endpoint, required: false, spill_after_ms: 100 },
+  });
+  const down = await stage.serve((request, response) => {
+    request.resume();
+    response.writeHead(503).end();
+  });
+  const gone = start('gone', source, to(down));
+  await gone.event('spill.written');
+  await until('the spill', async () => (await stored(nodeKey('gone'))).spill.length > 0);
+  expect(await gone.stop()).toBe(0);
+  const { spill } = await stored(nodeKey('gone'));
+
+  // A node that has vanished half an hour ago.
+  const adopted = readState({});
+  const over = new AbortController();
+  const sleep: Clock['sleep'] = (ms, signal) => systemClock.sleep(Math.min(ms, 1000), signal);
+  const later: Clock = { ...systemClock, now: () => Date.now() + 1_800_000, sleep };
+  await adoptSpill(
+    {
+      s3: () => Promise.resolve(state.s3),
+      bucket: state.Bucket,
+      main: layoutOfKey(key),
+      own: layoutOfKey(nodeKey('b')),
+      ha: haProfiles.fast,
+      claim: () => ({ configHash: '', owner: randomUUID(), host: 'b', writerVersion: '' }),
+      sends: ({ source: name, destination }) => name === 'app' && destination === 'http',
+      state: adopted,
+      commits: { ...untracked, commit: () => Promise.resolve(over.abort()) },
+      clock: later,
+      log: loggerTo(() => {}),
+    },
+    over.signal,
+  );
+  expect(adopted.spill).toEqual(spill);
+  const left = await stored(nodeKey('gone'));
+  expect([left.spill, left.lease.state]).toEqual([[], 'released']);
+
+  const document = { ...left, spill };
+  await state.s3.send(
+    new PutObjectCommand({ Bucket: state.Bucket, Key: nodeKey('b'), Body: JSON.stringify(document) }),
+  );
+  const heir = start('b', [{ name: 'app', path: stage.path('none.log'), ...quick }], to(receiver.url));
+  await all(30);
+  await until('an empty list', async () => (await stored(nodeKey('b'))).spill.length === 0);
+  expect(await heir.stop()).toBe(0);
+  expect([...got].sort()).toEqual(lines(1, 30).sort());
 }, 60_000);

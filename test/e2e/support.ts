@@ -113,6 +113,7 @@ const pathStyle = { AWS_S3_FORCE_PATH_STYLE: 'true' };
 /** A versioned bucket for registries in an embedded AWS. */
 export interface RegistryBucket {
   readonly Bucket: string;
+  /** One attempt for each request, as registries need it. */
   readonly s3: S3Client;
   /** For programs that use it. */
   readonly env: Record<string, string>;
@@ -122,7 +123,7 @@ export interface RegistryBucket {
 export async function startRegistryBucket(): Promise<RegistryBucket> {
   const Bucket = 'state';
   const aws = await startAws();
-  const s3 = new S3Client({ ...aws.clientConfig, forcePathStyle: true });
+  const s3 = new S3Client({ ...aws.clientConfig, forcePathStyle: true, maxAttempts: 1 });
   const stop = async () => {
     s3.destroy();
     await aws.stop();

@@ -12,6 +12,8 @@ import { changeOutlet, countDeadLetters, outletEntry, type Outlet } from './outl
 export const MAX_SPILLED = 5000;
 /** With no more than these left, a batch waits for its turn rather than being spilled itself. */
 const NEARLY_DONE = 2;
+/** How often an empty list is looked at: it also grows by what vanished nodes have spilled. */
+const LOOK_MS = 60_000;
 
 /** The batches of one source that one destination did not take in time, and their way there. */
 export class Backlog {
@@ -104,7 +106,7 @@ export class Backlog {
         const [entry] = this.entries();
         if (entry) await this.send(entry, stop, abort);
         else if (this.finishing) return;
-        else await this.changed(undefined, stop);
+        else await this.changed(LOOK_MS, stop);
       }
     } catch (error) {
       if (!stop.aborted) this.broken = { error };

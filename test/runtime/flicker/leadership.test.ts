@@ -9,6 +9,10 @@ import type { Post } from '../../../runtime/flicker/post';
 import { createS3Store } from '../../../runtime/registry/s3-store';
 import { Stopping } from '../../../runtime/core/lifecycle';
 import { noAws } from './destinations/support';
+import { adoptSpill } from '../../../runtime/flicker/adopt';
+
+jest.mock('../../../runtime/flicker/adopt', () => ({ adoptSpill: jest.fn(() => Promise.resolve()) }));
+beforeEach(() => jest.mocked(adoptSpill).mockClear());
 
 const KEY = 'flicker/prod/app-registry.json';
 const NODE_KEY = nodeRegistryLayout(layoutOfKey(KEY), 'a').key;
@@ -58,6 +62,8 @@ class Instance {
   readonly served = createFlickerMetrics();
   /** Requests on a key wait while it is in here. */
   readonly held = new Set<string>();
+  /** Destinations of every source whose batches are spilled. */
+  spills: readonly string[] = [];
   /** Alone on its registry. */
   single = false;
   posts: Post[] = [];
@@ -70,6 +76,7 @@ class Instance {
       name,
       kind: 'files',
       scope,
+      spills: this.spills,
       status: { movesBy: Infinity, problem: '', failed: false, stopped: '', destinations: [] },
       run: async (commits, _state, { drain }) => {
         this.running.add(name);
@@ -208,4 +215,30 @@ test('without standbys an edit by hand is taken up as well; a new owner ends it 
   expect([instance.posts[0]?.role, instance.running.size]).toEqual(['ended', 0]);
   expect(read(s3, KEY).lease?.owner).toBe('another');
   await instance.end();
+});
+
+test('a node that spills takes over what vanished nodes have spilled for the same destinations, while it holds its registry', async () => {
+  const s3 = new SimS3();
+  const instance = new Instance(s3);
+  instance.spills = ['copy'];
+  await instance.start();
+  await until(() => instance.running.size === 2);
+  const [options, signal] = jest.mocked(adoptSpill).mock.lastCall ?? [];
+  expect(adoptSpill).toHaveBeenCalledTimes(1);
+  expect([options?.main.key, options?.own.key]).toEqual([KEY, NODE_KEY]);
+  const entry = { source: 'own', destination: 'copy', key: 'k', events: 1, bytes: 1 };
+  const sends = (change: Partial<typeof entry>) => options?.sends({ ...entry, ...change });
+  expect([sends({}), sends({ destination: 'archive' }), sends({ source: 'all' })]).toEqual([true, false, false]);
+  if (options) options.state.spill = [entry];
+  await options?.commits.commit();
+  expect(read(s3, NODE_KEY)).toMatchObject({ spill: [entry] });
+  expect(signal?.aborted).toBe(false);
+  await instance.end();
+  expect(signal?.aborted).toBe(true);
+
+  const without = new Instance(new SimS3());
+  await without.start();
+  await until(() => without.running.size === 2);
+  await without.end();
+  expect(adoptSpill).toHaveBeenCalledTimes(1);
 });

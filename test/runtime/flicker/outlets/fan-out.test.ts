@@ -240,6 +240,19 @@ describe('a destination that the source does not wait for', () => {
     expect(b.lines).toEqual(range(1, 50));
   });
 
+  test('gets what is listed for it while it runs, as what a vanished node has spilled is', async () => {
+    const { a, b, world } = optional();
+    const life = world.start();
+    await until(world, all(world, 50));
+    const lines = Buffer.from('{"line":"1001","id":"id-1001"}\n');
+    world.spilled.set('elsewhere/1.jsonl', lines);
+    life.state.spill = [{ source: NAME, destination: 'b', key: 'elsewhere/1.jsonl', events: 1, bytes: lines.length }];
+    await until(world, () => world.spilled.size === 0, 2 * MINUTE);
+    expect([a.lines, b.lines]).toEqual([range(1, 50), [...range(1, 50), 1001]]);
+    await until(world, () => world.listed.length === 0);
+    expect(life.status.problem).toBe('');
+  });
+
   test('and that is waited for from now on gets what was spilled first, then the rest', async () => {
     for (const numbered of [false, true]) {
       const before = new Receiver('b', 10_000);

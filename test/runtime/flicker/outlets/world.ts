@@ -178,6 +178,8 @@ export class Life {
   readonly drain = new AbortController();
   readonly abort = new AbortController();
   readonly saver: Saver;
+  /** What the next save stores. */
+  readonly state: FlickerState;
   ended = false;
   error: unknown;
 
@@ -188,7 +190,7 @@ export class Life {
     this.process = new SimProcess(world.time, 'worker');
     const { clock } = this.process;
     const loaded: object = world.state;
-    const state = world.state;
+    const state = (this.state = world.state);
     const save = async (snapshot: () => object) => {
       // As the registry does it: what is stored and the state does not name stays.
       const body = JSON.stringify({ ...loaded, ...snapshot() });
