@@ -1,5 +1,5 @@
 import { constants, type BigIntStats } from 'node:fs';
-import { access, readdir, stat } from 'node:fs/promises';
+import { access, lstat, readdir, realpath } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { errorCode } from '../../../core/errors';
@@ -27,10 +27,15 @@ export function toFileStat(path: string, stats: BigIntStats): FileStat {
   };
 }
 
-/** @returns undefined when there is no such file, or when it is no plain file */
+/**
+ * A file goes by its own name, not by that of a link to it: what is rotated away lies beside the file.
+ *
+ * @returns undefined when there is no such file, or when it is no plain file
+ */
 export async function statFile(path: string): Promise<FileStat | undefined> {
   try {
-    const stats = await stat(path, { bigint: true });
+    const stats = await lstat(path, { bigint: true });
+    if (stats.isSymbolicLink()) return await statFile(await realpath(path));
     return stats.isFile() ? toFileStat(path, stats) : undefined;
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errorCode(error))) return undefined;

@@ -1,7 +1,9 @@
 import {
   appendFileSync as append,
   copyFileSync as copy,
+  mkdirSync,
   renameSync as rename,
+  symlinkSync as symlink,
   truncateSync as truncate,
   unlinkSync as unlink,
   utimesSync,
@@ -42,6 +44,41 @@ describe('rotation', () => {
     append(at.path('app.log'), 'two\n');
     rename(at.path('app.log'), at.path('old.1'));
     write(at.path('app.log'), 'three\n');
+    await at.start();
+    expect((await at.lines()).sort()).toEqual(['three', 'two']);
+    expect(at.missed()).toEqual([]);
+  });
+
+  test('of a file that a link elsewhere names it is found beside the file, which goes by its own name', async () => {
+    setup({ path: 'links/*.log' });
+    mkdirSync(at.path('links'));
+    write(at.path('0.log'), 'one\n');
+    symlink(at.path('0.log'), at.path('links/web.log'));
+    await at.start();
+    expect(await at.poll()).toMatchObject([{ path: at.path('0.log'), line: 'one' }]);
+    await at.stop();
+    append(at.path('0.log'), 'two\n');
+    rename(at.path('0.log'), at.path('0.log.20240101-000000'));
+    write(at.path('0.log'), 'three\n');
+    rename(at.path('0.log'), at.path('0.log.20240101-000500'));
+    write(at.path('0.log'), 'four\n');
+    await at.start();
+    expect((await at.lines()).sort()).toEqual(['four', 'three', 'two']);
+    expect(at.missed()).toEqual([]);
+  });
+
+  test('by a link that names another file from now on: the one before is read to its end', async () => {
+    setup({ path: 'current.log' });
+    mkdirSync(at.path('logs'));
+    write(at.path('logs/monday'), 'one\n');
+    symlink(at.path('logs/monday'), at.path('current.log'));
+    await at.start();
+    expect(await at.lines()).toEqual(['one']);
+    await at.stop();
+    append(at.path('logs/monday'), 'two\n');
+    write(at.path('logs/tuesday'), 'three\n');
+    unlink(at.path('current.log'));
+    symlink(at.path('logs/tuesday'), at.path('current.log'));
     await at.start();
     expect((await at.lines()).sort()).toEqual(['three', 'two']);
     expect(at.missed()).toEqual([]);
