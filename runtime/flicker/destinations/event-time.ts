@@ -1,12 +1,16 @@
 import type { Clock } from '../../core/clock';
 import type { Records } from '../batch';
 
-/** Nanoseconds since the epoch of an RFC 3339 time; undefined when it cannot be read. */
+/** In the year 2262: receivers count nanoseconds in 64 bits with a sign. */
+const LAST_NS = 2n ** 63n - 1n;
+
+/** Nanoseconds since the epoch of an RFC 3339 time; undefined when it cannot be read, or receivers cannot. */
 export function nanoseconds(time: string): bigint | undefined {
   const ms = Date.parse(time);
   if (Number.isNaN(ms)) return undefined;
   const fraction = /[.,](\d+)/.exec(time)?.[1] ?? '';
-  return BigInt(Math.floor(ms / 1000)) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, '0'));
+  const ns = BigInt(Math.floor(ms / 1000)) * 1_000_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, '0'));
+  return ns >= 0n && ns <= LAST_NS ? ns : undefined;
 }
 
 /**

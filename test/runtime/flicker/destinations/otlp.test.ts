@@ -174,6 +174,15 @@ test('protobuf has the fields that the OpenTelemetry library writes', () => {
   );
 });
 
+test.each(['0001-01-01T00:00:00Z', '1969-12-31T23:59:59.5Z', '2262-04-12T00:00:00Z', '9999-12-31T23:59:59Z'])(
+  'an event of %s has no time: receivers count nanoseconds since 1970 in 63 bits',
+  (far) => {
+    const record = logRecord({ path: '/p', line: 'one', time: far }, '1772600767890000000');
+    expect(JSON.parse(String(json.record(record)))).not.toHaveProperty('timeUnixNano');
+    expect(known(read(protobuf.record(record)))).toHaveLength(3);
+  },
+);
+
 test('protobuf is sent as such', async () => {
   const { origin, received } = await receiver((response) => response.end());
   const to = await otlp(origin, { compression: false, auth: { type: 'bearer', token: 't' } });
