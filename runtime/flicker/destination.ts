@@ -83,6 +83,8 @@ export interface DeadLetter {
   readonly source: string;
   /** The label of the destination. */
   readonly destination: string;
+  /** Its name within the source: two may have one label, and refuse the same events. */
+  readonly destinationName: string;
   readonly records: Records;
   readonly reason: string;
   readonly attempts: number;

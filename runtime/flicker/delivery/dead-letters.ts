@@ -29,7 +29,7 @@ export interface DeadLetterContext {
 
 /**
  * Keeps refused events, those of one request in one file or object: `<source>/<hash>.jsonl`. The name follows from the
- * events, so that writing them again after a kill keeps them once.
+ * destination and the events, so that writing them again after a kill keeps them once.
  */
 export function createDeadLetters(location: DeadLetterConfig | undefined, context: DeadLetterContext): DeadLetters {
   const body = (letter: DeadLetter) => encode(letter, new Date(context.clock.now()).toISOString());
@@ -68,17 +68,19 @@ export function createDeadLetters(location: DeadLetterConfig | undefined, contex
  * Events with ids name themselves. Without ids two events may be equal and still be two: then each write has a name of
  * its own.
  */
-function fileName({ records }: DeadLetter): string {
+function fileName({ records, destinationName }: DeadLetter): string {
   const first: unknown = JSON.parse(records.record(0).toString());
   const named = typeof first === 'object' && first !== null && 'id' in first;
-  const hash = createHash('sha256').update(records.body('lines'));
+  const hash = createHash('sha256').update(`${destinationName}\n`).update(records.body('lines'));
   if (!named) hash.update(randomUUID());
   return `${hash.digest('hex').slice(0, 40)}.jsonl`;
 }
 
-function encode({ records, reason, destination, attempts, source }: DeadLetter, time: string): Buffer {
+function encode({ records, reason, destination, destinationName, attempts, source }: DeadLetter, time: string): Buffer {
   const head = Buffer.from('{"event":');
-  const tail = Buffer.from(`,${JSON.stringify({ error: reason, destination, attempts, source, time }).slice(1)}\n`);
+  const tail = Buffer.from(
+    `,${JSON.stringify({ error: reason, destination, destinationName, attempts, source, time }).slice(1)}\n`,
+  );
   const lines = Array.from({ length: records.count }, (_, i) => [head, records.record(i), tail]);
   return Buffer.concat(lines.flat());
 }

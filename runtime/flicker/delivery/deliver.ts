@@ -8,6 +8,8 @@ import { NoDeadLetterLocationError } from './dead-letters';
 
 export interface DeliveryContext extends Omit<AttemptContext, 'source' | 'destination'> {
   readonly destination: Destination;
+  /** Its name within the source. */
+  readonly destinationName: string;
   readonly deadLetters: DeadLetters;
   /** Told at the start how to ask for what is neither accepted nor kept as a dead letter, in order. */
   readonly onStart?: (left: () => Records[]) => void;
@@ -110,7 +112,7 @@ export function recover(source: string, from: number, context: RecoverContext): 
   return recovered(source, context, async () => (await destination.recover?.(source, from, signal)) ?? []);
 }
 
-type RecoverContext = Omit<DeliveryContext, 'deadLetters' | 'onStart'>;
+type RecoverContext = Omit<DeliveryContext, 'destinationName' | 'deadLetters' | 'onStart'>;
 
 /** What a numbered destination tells of its objects, however long it takes until they can be read. */
 export function recovered<T>(source: string, context: RecoverContext, read: () => Promise<T>): Promise<T> {
@@ -172,10 +174,10 @@ async function bury(
   source: string,
   reason: string,
   tries: number,
-  { deadLetters, destination, log, metrics, signal }: DeliveryContext,
+  { deadLetters, destination, destinationName, log, metrics, signal }: DeliveryContext,
   attempts: AttemptContext,
 ): Promise<string> {
-  const letter = { source, destination: destination.label, records, reason, attempts: tries };
+  const letter = { source, destination: destination.label, destinationName, records, reason, attempts: tries };
   const location = await untilDone(attempts, async (): Promise<Attempt<string>> => {
     try {
       return { done: await deadLetters.write(letter, signal) };

@@ -6,6 +6,7 @@ const letterLine = z.looseObject({
   event: z.looseObject({ line: z.string().optional() }),
   error: z.string(),
   destination: z.string(),
+  destinationName: z.string().optional(),
   attempts: z.number(),
   source: z.string(),
   time: z.string(),
@@ -16,6 +17,8 @@ export interface Letter {
   readonly source: string;
   /** The label of the destination. */
   readonly destination: string;
+  /** Its name within the source; older letters do not tell it. */
+  readonly destinationName: string | undefined;
   readonly reason: string;
   readonly time: string;
   readonly events: Records;
@@ -27,17 +30,17 @@ export function parseLetter(bytes: Buffer): Letter {
   const parsed = lines.map((text) => ({ text, line: letterLine.parse(JSON.parse(text)) }));
   const [first] = parsed;
   if (!first) throw new Error('it is empty');
-  const { source, destination, error, time } = first.line;
+  const { source, destination, destinationName, error, time } = first.line;
   const events = parsed.map(({ text, line }) => `${eventOf(text, line)}\n`).join('');
-  return { source, destination, reason: error, time, events: readRecords(Buffer.from(events)) };
+  return { source, destination, destinationName, reason: error, time, events: readRecords(Buffer.from(events)) };
 }
 
 const HEAD = '{"event":';
 
 /** The event as it was sent, to the byte: numbers in it may be longer than JavaScript keeps. */
 function eventOf(text: string, line: z.output<typeof letterLine>): string {
-  const { error, destination, attempts, source, time } = line;
-  const tail = `,${JSON.stringify({ error, destination, attempts, source, time }).slice(1)}`;
+  const { error, destination, destinationName, attempts, source, time } = line;
+  const tail = `,${JSON.stringify({ error, destination, destinationName, attempts, source, time }).slice(1)}`;
   if (text.startsWith(HEAD) && text.endsWith(tail)) return text.slice(HEAD.length, -tail.length);
   return JSON.stringify(line.event);
 }

@@ -43,7 +43,7 @@ export async function replay(
       const context = { ...desk.aws, clock: systemClock, nodeId };
       const destination = opened.get(to) ?? (await createDestination(to, context));
       opened.set(to, destination);
-      const left = await send(desk, letter, destination);
+      const left = await send(desk, letter, destination, destinationName(to));
       refused += left;
       if (left < letter.events.count) await desk.store.settle(name, flags.delete ? 'delete' : 'move');
       process.stdout.write(
@@ -77,9 +77,9 @@ function target({ config }: DlqDesk, letter: Letter, told: string | undefined): 
     throw new CommandError(`the config has no source "${letter.source}": its dead letters have nowhere to go`);
   const all = destinationsOf(found.source, config);
   const names = all.map(destinationName).join(', ');
-  const named = all.filter((to) => destinationName(to) === told);
+  const named = all.filter((to) => destinationName(to) === (told ?? letter.destinationName));
   const alike = all.filter(({ type }) => letter.destination.startsWith(type));
-  const [to, ...others] = told !== undefined ? named : all.length === 1 ? all : alike;
+  const [to, ...others] = told !== undefined || named.length > 0 ? named : all.length === 1 ? all : alike;
   if (!to || others.length > 0) {
     throw new CommandError(
       `${letter.source} has several destinations, or none of that name: say one by --destination: ${names}`,
@@ -94,7 +94,7 @@ function target({ config }: DlqDesk, letter: Letter, told: string | undefined): 
 }
 
 /** @returns how many events were refused again: they are dead letters as before, those of them alone when others were not */
-async function send(desk: DlqDesk, letter: Letter, destination: Destination): Promise<number> {
+async function send(desk: DlqDesk, letter: Letter, destination: Destination, name: string): Promise<number> {
   const refused: DeadLetter[] = [];
   const { source, events } = letter;
   const signal = new AbortController().signal;
@@ -102,6 +102,7 @@ async function send(desk: DlqDesk, letter: Letter, destination: Destination): Pr
     { source, records: events, number: 1, after: {} },
     {
       destination,
+      destinationName: name,
       deadLetters: { write: (again) => Promise.resolve(String(refused.push(again))) },
       retry: desk.config.retry,
       clock: systemClock,

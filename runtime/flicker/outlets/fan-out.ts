@@ -272,6 +272,7 @@ export class FanOut {
     const { status, destination } = outlet;
     return {
       destination,
+      destinationName: outlet.name,
       deadLetters,
       retry,
       log,

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { systemClock } from '../../../runtime/core/clock';
 import { BatchBuilder } from '../../../runtime/flicker/batch';
 import { run } from '../../../runtime/flicker/cli';
@@ -12,7 +12,7 @@ import { listen, never, records } from './destinations/support';
 let folder: string;
 let server: Server;
 let port: number;
-const received: { line: string; id: string }[] = [];
+const received: { line: string; id: string; url?: string | undefined }[] = [];
 let status: (body: string) => number = () => 200;
 
 beforeAll(async () => {
@@ -21,7 +21,8 @@ beforeAll(async () => {
     request.on('data', (chunk: Buffer) => (body += chunk.toString()));
     request.on('end', () => {
       const answer = status(body);
-      if (answer === 200) received.push(...(JSON.parse(body) as typeof received));
+      const { url } = request;
+      if (answer === 200) received.push(...(JSON.parse(body) as typeof received).map((one) => ({ ...one, url })));
       response.writeHead(answer).end();
     });
   });
@@ -43,11 +44,11 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const place = () => join(folder, 'registry/dlq');
 
-function letter(source: string, lines: readonly string[], prefix: string): Promise<string> {
+function letter(source: string, lines: readonly string[], prefix: string, destinationName = 'http'): Promise<string> {
   const s3 = () => Promise.reject(new Error('no S3 here'));
   const letters = createDeadLetters({ path: place() }, { clock: systemClock, s3 });
   const what = { source, destination: 'http somewhere', reason: 'the receiver answered 400', attempts: 1 };
-  return letters.write({ ...what, records: records(lines, prefix) }, never);
+  return letters.write({ ...what, destinationName, records: records(lines, prefix) }, never);
 }
 
 async function dlq(...args: readonly string[]) {
@@ -150,6 +151,15 @@ test('of several destinations the one that is named gets them', async () => {
   expect(received.map(({ line }) => line)).toEqual(['c']);
 });
 
+test('of several destinations the one that refused them gets them, unless another is named', async () => {
+  const path = await letter('other', ['d'], 'four-', 'second');
+  expect((await dlq('replay', relative(place(), path), '--yes')).code).toBe(0);
+  expect(received.map(({ line, url }) => [line, url])).toEqual([['d', '/second']]);
+  const again = await letter('other', ['e'], 'five-', 'second');
+  expect((await dlq('replay', relative(place(), again), '--destination', 'first', '--yes')).code).toBe(0);
+  expect(received.at(-1)).toMatchObject({ line: 'e', url: '/first' });
+});
+
 test('without letters nothing is there to list', async () => {
   rmSync(place(), { recursive: true });
   expect((await dlq('list')).out).toContain('no dead letters in');
@@ -164,8 +174,8 @@ test('an event is read back to the byte, though its numbers are longer than Java
   const path = await createDeadLetters(
     { path: place() },
     { clock: systemClock, s3: () => Promise.reject(new Error()) },
-  ).write({ source: 's', destination: 'd', reason: 'r', attempts: 2, records: some }, never);
+  ).write({ source: 's', destination: 'd', destinationName: 'n', reason: 'r', attempts: 2, records: some }, never);
   const read = parseLetter(readFileSync(path));
-  expect(read).toMatchObject({ source: 's', destination: 'd', reason: 'r' });
+  expect(read).toMatchObject({ source: 's', destination: 'd', destinationName: 'n', reason: 'r' });
   expect(String(read.events.record(0))).toBe(String(some.record(0)));
 });

@@ -17,6 +17,7 @@ const noS3 = () => Promise.reject(new Error('no S3 here'));
 const letter = (lines: string[], prefix = 'id-'): DeadLetter => ({
   source: '/var/log/*.log',
   destination: 'http http://receiver',
+  destinationName: 'archive',
   records: records(lines, prefix),
   reason: 'answered 400',
   attempts: 2,
@@ -26,6 +27,7 @@ const expected = (lines: string[]) =>
     event: { path: '/var/log/app.log', line, id: `id-${i}` },
     error: 'answered 400',
     destination: 'http http://receiver',
+    destinationName: 'archive',
     attempts: 2,
     source: '/var/log/*.log',
     time: '2026-01-01T00:00:00.000Z',
@@ -57,6 +59,12 @@ describe('in a folder', () => {
     await local().write(letter(['one']), never);
     await local().write(letter(['one']), never);
     await local().write(letter(['two']), never);
+    expect(await files()).toHaveLength(2);
+  });
+
+  test('are kept once for each destination that refused them', async () => {
+    await local().write(letter(['one']), never);
+    await local().write({ ...letter(['one']), destinationName: 'copy' }, never);
     expect(await files()).toHaveLength(2);
   });
 

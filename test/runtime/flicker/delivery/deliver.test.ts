@@ -49,6 +49,9 @@ test('a number that another writer has written ends it', async () => {
   expect(context.metrics.eventsDelivered.total()).toBe(0);
 });
 
+/** Whose the dead letters are. */
+const of = { source: 'app', destination: 'scripted', destinationName: 'scripted' };
+
 describe('too large', () => {
   test('is halved until it fits, in order', async () => {
     const { result, sent } = run([tooLarge, tooLarge, accepted, accepted, accepted], ['a', 'b', 'c', 'd']);
@@ -60,18 +63,14 @@ describe('too large', () => {
     const { result, sent, letters } = run([tooLarge, tooLarge, tooLarge, accepted, accepted]);
     expect(await result).toMatchObject({ kind: 'settled', delivered: 2, deadLettered: 1 });
     expect(sent).toEqual([['a', 'b', 'c'], ['a', 'b'], ['a'], ['b'], ['c']]);
-    expect(letters).toEqual([
-      { source: 'app', destination: 'scripted', reason: 'answered 413', attempts: 1, lines: ['a'] },
-    ]);
+    expect(letters).toEqual([{ ...of, reason: 'answered 413', attempts: 1, lines: ['a'] }]);
   });
 });
 
 test('what is refused is kept as dead letters, counted and told without its text', async () => {
   const { result, letters, context, lines } = run([retryAnswer(), refused], ['payload']);
   expect(await result).toMatchObject({ kind: 'settled', delivered: 0, deadLettered: 1 });
-  expect(letters).toEqual([
-    { source: 'app', destination: 'scripted', reason: 'answered 400', attempts: 2, lines: ['payload'] },
-  ]);
+  expect(letters).toEqual([{ ...of, reason: 'answered 400', attempts: 2, lines: ['payload'] }]);
   expect(context.metrics.eventsDeadLettered.total()).toBe(1);
   expect(lines.at(-1)).toMatchObject({
     event: 'dead_letter.written',
@@ -122,7 +121,7 @@ describe('a partial answer', () => {
       ['a', 'b', 'c', 'd', 'e', 'f'],
       ['b', 'e'],
     ]);
-    const letter = { source: 'app', destination: 'scripted', attempts: 1 };
+    const letter = { ...of, attempts: 1 };
     expect(letters).toEqual([
       { ...letter, reason: 'bad date', lines: ['a', 'f'] },
       { ...letter, reason: 'too long', lines: ['d'] },

@@ -77,5 +77,10 @@ export function surroundings() {
   const { lines, log } = recordingLog();
   const { metrics } = createFlickerMetrics();
   const stop = new AbortController();
-  return { clock, lines, stop, context: { retry, clock, log, metrics, random: () => 1, signal: stop.signal } };
+  return {
+    clock,
+    lines,
+    stop,
+    context: { destinationName: 'scripted', retry, clock, log, metrics, random: () => 1, signal: stop.signal },
+  };
 }

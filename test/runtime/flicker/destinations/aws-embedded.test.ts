@@ -69,7 +69,14 @@ test('dead letters can be written twice', async () => {
     { bucket: 'archive', prefix: 'dlq/' },
     { clock: context.clock, s3: () => Promise.resolve(client) },
   );
-  const letter = { source: 'app', destination: 'd', reason: 'r', attempts: 1, records: records(['one']) };
+  const letter = {
+    source: 'app',
+    destination: 'd',
+    destinationName: 's3',
+    reason: 'r',
+    attempts: 1,
+    records: records(['one']),
+  };
   await dead.write(letter, never);
   await dead.write(letter, never);
 });
@@ -194,7 +201,14 @@ test('dead letters are listed, and moved when they were replayed', async () => {
   const s3 = () => Promise.resolve(client);
   const location = { bucket: 'archive', prefix: 'dead letters/' };
   const dead = createDeadLetters(location, { clock: context.clock, s3 });
-  const letter = { source: 'app 1', destination: 'd', reason: 'r', attempts: 1, records: records(['one']) };
+  const letter = {
+    source: 'app 1',
+    destination: 'd',
+    destinationName: 's3',
+    reason: 'r',
+    attempts: 1,
+    records: records(['one']),
+  };
   expect(await dead.write(letter, never)).toMatch(/^s3:\/\/archive\/dead letters\/app!201\/[0-9a-f]{40}\.jsonl$/);
   const store = createLetterStore(location, s3);
   const [listed] = await store.list();

@@ -80,7 +80,7 @@ describe('two destinations', () => {
       a: { deadLetters: { events: 3, last: 'letter 3' } },
       b: { spilled: 3, deadLetters: { events: 3, last: 'letter 6' } },
     });
-    expect(world.letters.letters.map(({ destination, lines }) => [destination, lines])).toEqual([
+    expect(world.letters.letters.map(({ destinationName, lines }) => [destinationName, lines])).toEqual([
       ...['10', '20', '30'].map((line) => ['a', [line]]),
       ...['10', '20', '30'].map((line) => ['b', [line]]),
     ]);
