@@ -209,7 +209,7 @@ export const registryEvents = {
   standby: 'registry.standby',
   /** The lease was not renewed in time: all work stopped. */
   expired: 'registry.expired',
-  /** A standby cannot read the registry, and can again. */
+  /** A standby cannot read the registry, or not take it over, and can again. */
   unreadable: 'registry.unreadable',
   readable: 'registry.readable',
   /** A store without conditional writes is used by a single instance. */

@@ -72,7 +72,7 @@ export class Post {
   #current: { readonly registry: Registry; readonly saver: Saver; readonly state: FlickerState } | undefined;
   #past: SaverStats = noStats;
   #end: LeaseEnd | undefined;
-  /** Since when the registry cannot be read, and why. */
+  /** Since when the registry cannot be read or taken over, and why. */
   #unreadable: { readonly since: number; readonly reason: string } | undefined;
   #looksBy = Number.POSITIVE_INFINITY;
   /** When the version that is stored was seen first. */
@@ -117,7 +117,7 @@ export class Post {
   problem(patienceMs: number): string {
     if (this.role === 'ended' && this.#end) return describeLeaseEnd(this.#end);
     const { since, reason } = this.#unreadable ?? { since: Number.POSITIVE_INFINITY, reason: '' };
-    return clock.monotonic() - since > patienceMs ? `the registry cannot be read: ${reason}` : '';
+    return clock.monotonic() - since > patienceMs ? reason : '';
   }
 
   /** What does not move here besides its sources; empty when all does. */

@@ -12,9 +12,9 @@ export interface StandbyOptions extends Claim, Omit<LeaseContext, 'timing' | 'ra
   readonly ha: HaTiming;
   /** Whether a lease that is held may be taken at once: it is an earlier one of this process, which has stopped. */
   readonly mine?: (lease: Lease) => boolean;
-  /** Never gives up because the registry cannot be read. @default false: a start does, after some attempts */
+  /** Never gives up because the registry cannot be used. @default false: a start does, after some attempts */
   readonly patient?: boolean;
-  /** Called with every version that is seen, and when the registry cannot be read. */
+  /** Called with every version that is seen, and when the registry cannot be read or taken over. */
   readonly onWatch?: (seen: Watched) => void;
   /** @default Math.random */
   readonly random?: () => number;
@@ -22,7 +22,7 @@ export interface StandbyOptions extends Claim, Omit<LeaseContext, 'timing' | 'ra
   readonly signal?: AbortSignal;
 }
 
-/** What a standby sees. */
+/** What a standby sees; `reason` is for people. */
 export type Watched =
   { readonly kind: 'held'; readonly lease: Lease } | { readonly kind: 'unreadable'; readonly reason: string };
 
@@ -38,7 +38,7 @@ interface Seen {
 /**
  * Waits until the lease is free and takes it: when it was released, or when the object has not changed for as long as
  * both this instance and the holder call a lease.
- * @throws RegistryError when the registry cannot be used or was deleted, or cannot be read at the start; the signal's reason
+ * @throws RegistryError when the registry cannot be used or was deleted, or cannot be read at the start, or may not; the signal's reason
  */
 export async function standBy(options: StandbyOptions): Promise<Registry> {
   return await new Standby(options).run();
@@ -53,6 +53,8 @@ class Standby {
   #won: Won | undefined;
   #sent: Moment | undefined;
   #failures = 0;
+  /** The version that was seen could not be taken over: that it can be read does not end the trouble. */
+  #refused = false;
   #told = '';
 
   constructor(options: StandbyOptions) {
@@ -97,9 +99,9 @@ class Standby {
     );
     switch (reply.kind) {
       case 'failed':
-        return await this.#failed({ kind: 'unreachable', reason: reply.reason });
+        return await this.#failed({ kind: 'unreachable', reason: reply.reason }, 'read');
       case 'denied':
-        return await this.#failed({ kind: 'denied', reason: reply.reason });
+        return await this.#failed({ kind: 'denied', reason: reply.reason }, 'read');
       case 'missing':
       case 'deleted':
         if ((etag !== undefined || reply.kind === 'deleted') && !allowReset) this.#refuse({ kind: 'deleted' });
@@ -117,7 +119,7 @@ class Standby {
         const base = nextBase(reply.body, reply.etag, this.#options, this.#times, () => clock.now());
         if ('kind' in base) this.#refuse(base);
         const kept = base.won.event === 'upgraded' ? await keepVersion1(this.#context, reply.body, signal) : undefined;
-        if (kept !== undefined) return await this.#failed({ kind: 'not-upgraded', reason: kept });
+        if (kept !== undefined) return await this.#failed({ kind: 'not-upgraded', reason: kept }, 'upgraded');
         this.#see(reply.etag, base);
         return undefined;
       }
@@ -125,6 +127,7 @@ class Standby {
   }
 
   #see(etag: string | undefined, base: Base): void {
+    if (etag !== this.#seen?.etag) this.#refused = false;
     this.#readable();
     this.#seen = { etag, base, since: this.#options.clock.monotonic() };
     const { lease } = base;
@@ -146,6 +149,7 @@ class Standby {
     this.#sent ??= started;
     const reply = await this.#request((limit) => store.write(serializeDocument(document), base.condition, limit));
     if (reply.kind === 'committed') {
+      this.#refused = false;
       this.#readable();
       return opened(this.#context, { document, etag: reply.etag, renewed: started }, base.won);
     }
@@ -153,7 +157,9 @@ class Standby {
       answer: reply.kind,
     });
     if ('reason' in reply) {
-      return await this.#failed({ kind: reply.kind === 'denied' ? 'denied' : 'unreachable', reason: reply.reason });
+      this.#refused = true;
+      const kind = reply.kind === 'denied' ? 'denied' : 'unreachable';
+      return await this.#failed({ kind, reason: reply.reason }, 'taken over');
     }
     await clock.sleep(1 + fullJitter(0, this.#context.timing.backoff, this.#context.random), signal);
     return undefined;
@@ -165,20 +171,24 @@ class Standby {
   }
 
   /** Pauses before the next request, never longer than to the next poll. */
-  async #failed(problem: Extract<RegistryProblem, { readonly reason: string }>): Promise<undefined> {
+  async #failed(problem: Extract<RegistryProblem, { readonly reason: string }>, what: string): Promise<undefined> {
     const { clock, log, signal, ha, patient, onWatch } = this.#options;
     signal?.throwIfAborted();
     this.#failures++;
-    if (!patient && !this.#seen && !this.#won && this.#failures >= defaultTiming.attempts) this.#refuse(problem);
-    if (this.#failures === 1) log.warn(registryEvents.unreadable, `the registry cannot be watched: ${problem.reason}`);
-    onWatch?.({ kind: 'unreadable', reason: problem.reason });
+    // Where nobody holds it, being denied is no trouble that another instance would see through.
+    const starting = problem.kind === 'denied' ? this.#told === '' : !this.#seen && !this.#won;
+    if (!patient && starting && this.#failures >= defaultTiming.attempts) this.#refuse(problem);
+    const reason = `the registry cannot be ${what}: ${problem.reason}`;
+    if (this.#failures === 1) log.warn(registryEvents.unreadable, reason);
+    onWatch?.({ kind: 'unreadable', reason });
     const pause = fullJitter(this.#failures - 1, defaultTiming.backoff, this.#context.random);
     await clock.sleep(Math.min(ha.poll_ms, 1 + pause), signal);
   }
 
   #readable(): void {
+    if (this.#refused) return;
     const { log, onWatch } = this.#options;
-    if (this.#failures > 0) log.info(registryEvents.readable, 'the registry can be watched again');
+    if (this.#failures > 0) log.info(registryEvents.readable, 'the registry can be used again');
     this.#failures = 0;
     const lease = this.#seen?.base.lease;
     if (lease) onWatch?.({ kind: 'held', lease });

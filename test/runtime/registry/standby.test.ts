@@ -179,10 +179,46 @@ test('what cannot be read at the start is given up after some attempts; later it
   await world.time.run(5000);
   world.answers['GET']?.push(...Array.from({ length: 20 }, () => hang));
   await world.time.run(8000);
-  expect(seen.at(-1)).toEqual({ kind: 'unreadable', reason: 'no answer within 2500 ms' });
+  expect(seen.at(-1)).toEqual({
+    kind: 'unreadable',
+    reason: 'the registry cannot be read: no answer within 2500 ms',
+  });
   expect(world.lines.filter((line) => line.includes('registry.unreadable'))).toHaveLength(1);
   expect((await won(world, winning)).epoch).toBe(5);
   expect(world.lines.some((line) => line.includes('registry.readable'))).toBe(true);
+});
+
+test('one that can be read and not written is tried at intervals, and told, until it can', async () => {
+  const world = new World();
+  world.put(held());
+  const { winning, seen, wonAt } = await standing(world);
+  await world.time.run(ha.lease_ms - 1);
+  world.answers['PUT']?.push(...Array.from({ length: 1000 }, () => () => errorAnswer(403, 'AccessDenied')));
+  await world.time.run(60_000);
+  expect(wonAt()).toBeUndefined();
+  const puts = world.requests.filter((method) => method === 'PUT').length;
+  expect(puts).toBeGreaterThan(10);
+  expect(puts).toBeLessThan(60);
+  const reason = 'the registry cannot be taken over: S3 answered 403 AccessDenied';
+  expect(seen.at(-1)).toEqual({ kind: 'unreadable', reason });
+  expect(world.lines.filter((line) => line.includes('registry.unreadable'))).toEqual([
+    `warn registry.unreadable ${reason}`,
+  ]);
+  world.answers['PUT']?.splice(0);
+  await won(world, winning);
+  expect(world.lines.filter((line) => line.includes('registry.readable'))).toHaveLength(1);
+});
+
+test.each([
+  ['released', () => held({ state: 'released' })],
+  ['not there yet', () => undefined],
+])('a start that may not write one that is %s is given up after some attempts', async (_name, stored) => {
+  const world = new World();
+  const document = stored();
+  if (document) world.put(document);
+  world.answers['PUT']?.push(...Array.from({ length: 1000 }, () => () => errorAnswer(403, 'AccessDenied')));
+  const { winning } = await standing(world);
+  await expect(won(world, winning)).rejects.toThrow('It needs s3:GetObject and s3:PutObject on the key');
 });
 
 test.each<[string, (world: World) => void, string]>([
