@@ -39,6 +39,8 @@ export interface Refusal {
 export interface Shipment {
   readonly source: string;
   readonly records: Records;
+  /** What `records` are a part of, when the rest was settled or is sent apart. @default records */
+  readonly whole?: Records;
   /** For numbered destinations: the number of this object and the state after it. */
   readonly number: number;
   readonly after: StateChange;

@@ -75,7 +75,7 @@ export async function deliver(shipment: Shipment, context: DeliveryContext): Pro
   for (let part = parts.pop(); part; part = parts.pop()) {
     open = part;
     const { answer, tries, records } = await sendPart(
-      { ...shipment, records: part },
+      { ...shipment, records: part, whole: shipment.records },
       destination,
       attempts,
       settlePart,

@@ -74,9 +74,10 @@ export async function createCloudWatchLogsDestination(
   return {
     label: `cloudwatch_logs ${logGroupName}`,
     layout: 'lines',
-    send({ source, records }, signal): Promise<Answer> {
+    send(shipment, signal): Promise<Answer> {
+      const { source, records } = shipment;
       const stream = config.log_stream ?? streamName(source, nodeId);
-      const events = eventsOf(records, timeOf(records));
+      const events = eventsOf(records, timeOf(shipment));
       const apart = (first: Event, event: Event) => event.timestamp - first.timestamp >= SPAN_MS;
       return sendChunks(SERVICE, events, limits, { parallel: 1, apart }, (chunk) =>
         sendChunk(chunk, records, stream, signal),

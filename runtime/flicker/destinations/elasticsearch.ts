@@ -48,9 +48,9 @@ export async function createElasticsearchDestination(config: Config, clock: Cloc
   return {
     label: `${config.type} ${post.origin}`,
     layout: 'lines',
-    send({ records }, signal) {
-      const now = new Date(timeOf(records)).toISOString();
-      const entries = decodeAll(records).map((record, index): Entry => {
+    send(shipment, signal) {
+      const now = new Date(timeOf(shipment)).toISOString();
+      const entries = decodeAll(shipment.records).map((record, index): Entry => {
         const text = encode(record, config.index, now);
         return { index, text, bytes: Buffer.byteLength(text) };
       });

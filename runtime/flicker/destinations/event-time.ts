@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock';
 import type { Records } from '../batch';
+import type { Shipment } from '../destination';
 
 /** In the year 2262: receivers count nanoseconds in 64 bits with a sign. */
 const LAST_NS = 2n ** 63n - 1n;
@@ -14,16 +15,16 @@ export function nanoseconds(time: string): bigint | undefined {
 }
 
 /**
- * The time of records that have none of their own: that of the first attempt. The same records get the same time when they
- * are sent again, for receivers that know a repeated event by it.
+ * The time of records that have none of their own: that of the first attempt. They get the same time when they are sent
+ * again, all of them or some, for receivers that know a repeated event by it.
  */
-export function attemptTimes(clock: Clock): (records: Records) => number {
+export function attemptTimes(clock: Clock): (shipment: Shipment) => number {
   const times = new WeakMap<Records, number>();
-  return (records) => {
-    const known = times.get(records);
+  return ({ records, whole = records }) => {
+    const known = times.get(whole);
     if (known !== undefined) return known;
     const now = clock.now();
-    times.set(records, now);
+    times.set(whole, now);
     return now;
   };
 }

@@ -1,5 +1,6 @@
 import type { DestinationConfig } from '../../../contract/flicker';
 import type { Clock } from '../../core/clock';
+import type { Records } from '../batch';
 import type { Destination } from '../destination';
 import { sendChunks, type Item } from './chunks';
 import { attemptTimes, nanoseconds } from './event-time';
@@ -16,6 +17,7 @@ const limits = { count: 10_000, bytes: 1_000_000, each: Number.POSITIVE_INFINITY
 const OVERHEAD = 64;
 
 interface Entry extends Item {
+  readonly id: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly time: bigint;
   readonly line: string;
@@ -28,14 +30,24 @@ export async function createLokiDestination(config: Config, clock: Clock): Promi
   const settings = { ...config, bearer: config.auth?.token };
   const post = await openPost(config.endpoint, { path: '/loki/api/v1/push' }, settings, own, 'a loki destination');
   const timeOf = attemptTimes(clock);
+  /** Of the entries of a batch, by the ids of their events: those that are sent again in parts are the same entries. */
+  const given = new WeakMap<Records, Map<string, bigint>>();
   return {
     label: `loki ${post.origin}`,
     layout: 'lines',
-    send({ records }, signal) {
-      const start = BigInt(timeOf(records)) * 1_000_000n;
-      // Events without a time keep their order, and two of the same text are two.
-      const entries = decodeAll(records).map((record, at) => entry(record, at, start + BigInt(at), config));
-      return sendChunks('Loki', apart(entries), limits, { parallel: 1 }, async (chunk) => {
+    send(shipment, signal) {
+      const { records, whole = records } = shipment;
+      const start = BigInt(timeOf(shipment)) * 1_000_000n;
+      const times = given.get(whole) ?? new Map<string, bigint>();
+      given.set(whole, times);
+      const shipped = decodeAll(records).map((record, at) => {
+        const own = times.get(record.id ?? '') ?? (record.time === undefined ? undefined : nanoseconds(record.time));
+        // Events without a time keep their order, and two of the same text are two.
+        return entry(record, at, own ?? start + BigInt(at), config);
+      });
+      const entries = apart(shipped);
+      for (const { id, time } of entries) if (id !== undefined) times.set(id, time);
+      return sendChunks('Loki', entries, limits, { parallel: 1 }, async (chunk) => {
         const reply = await post.send(Buffer.from(JSON.stringify(request(chunk))), signal);
         return chunkAnswer(explained(answerOfReply(reply, clock.now()), reply), chunk);
       });
@@ -44,8 +56,7 @@ export async function createLokiDestination(config: Config, clock: Clock): Promi
   };
 }
 
-function entry(record: ShippedRecord, index: number, otherwise: bigint, config: Config): Entry {
-  const { path, line, id, time, attributes } = record;
+function entry({ path, line, id, attributes }: ShippedRecord, index: number, time: bigint, config: Config): Entry {
   const known: Readonly<Record<string, string>> = { path, ...attributes };
   const labels: Record<string, string> = { ...config.labels };
   for (const name of config.label_attributes) {
@@ -60,7 +71,7 @@ function entry(record: ShippedRecord, index: number, otherwise: bigint, config: 
     }
   }
   const bytes = Buffer.byteLength(line) + JSON.stringify(metadata).length + JSON.stringify(labels).length + OVERHEAD;
-  return { index, bytes, labels, line, metadata, time: (time && nanoseconds(time)) || otherwise };
+  return { index, id, bytes, labels, line, metadata, time };
 }
 
 const safe = (name: string) => name.replace(/[^a-zA-Z0-9_]/g, '_').replace(/^(?=\d)/, '_');

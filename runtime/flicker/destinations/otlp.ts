@@ -31,10 +31,10 @@ export async function createOtlpDestination(config: Config, clock: Clock): Promi
   return {
     label: `otlp ${post.origin}`,
     layout: 'lines',
-    send({ source, records }, signal) {
-      const observed = `${timeOf(records)}000000`;
-      const resource = keyValues({ 'service.name': source, ...config.resource });
-      const entries = decodeAll(records).map((one, index): Entry => {
+    send(shipment, signal) {
+      const observed = `${timeOf(shipment)}000000`;
+      const resource = keyValues({ 'service.name': shipment.source, ...config.resource });
+      const entries = decodeAll(shipment.records).map((one, index): Entry => {
         const record = encoding.record(logRecord(one, observed));
         return { index, record, bytes: record.length + 8 };
       });

@@ -85,9 +85,9 @@ export async function createSplunkHecDestination(config: Config, clock: Clock): 
   return {
     label: `splunk_hec ${events.origin}`,
     layout: 'lines',
-    send({ records }, signal) {
-      const now = seconds(BigInt(timeOf(records)) * 1_000_000n);
-      const entries = decodeAll(records).map((record, index): Entry => {
+    send(shipment, signal) {
+      const now = seconds(BigInt(timeOf(shipment)) * 1_000_000n);
+      const entries = decodeAll(shipment.records).map((record, index): Entry => {
         const text = encode(record, { ...config, host }, now);
         return { index, text, bytes: Buffer.byteLength(text) };
       });

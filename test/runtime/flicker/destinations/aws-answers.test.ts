@@ -257,7 +257,7 @@ describe('sqs', () => {
     });
   });
 
-  test('in a FIFO queue nothing overtakes what failed', async () => {
+  test('in a FIFO queue no later request overtakes what failed', async () => {
     reply = () => failed({ 4: ['InternalError', false] });
     const to = await make(fifo);
     const answer = await to.send(shipment(lines(30)), never);

@@ -207,10 +207,10 @@ describe('a connection that fails', () => {
     const { url } = await receiver((response, { body }) => {
       if (!String(body).includes('hang')) response.end();
     });
-    const to = await http({ endpoint: url, timeout_ms: 100 });
+    const to = await http({ endpoint: url, timeout_ms: 500 });
     expect(await to.send(shipment(['hang']), never)).toEqual({
       kind: 'retry',
-      reason: 'no answer within 100 ms',
+      reason: 'no answer within 500 ms',
       uncertain: true,
     });
     expect(await to.send(shipment(['one']), never)).toEqual({ kind: 'accepted' });

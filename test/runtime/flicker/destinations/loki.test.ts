@@ -1,5 +1,7 @@
 import type { Answer } from '../../../../runtime/flicker/destination';
 import { createDestination } from '../../../../runtime/flicker/destinations';
+import { deliver } from '../../../../runtime/flicker/delivery';
+import { keptLetters, surroundings } from '../delivery/support';
 import { closeAll, closers, receiver, textOf } from './receiver';
 import { context, destinationConfig, extraShipment, never, shipment } from './support';
 
@@ -139,6 +141,23 @@ test('one entry that is too old is refused with the cause, and without what the 
     refused: [{ index: 0, reason: 'the receiver answered 400 Bad Request: timestamp too old' }],
     retry: [],
   });
+});
+
+test('one line that is refused makes no other entry twice, whether events have a time of their own or none', async () => {
+  const { origin, kept } = await store((line) => line === 'bad');
+  const { letters, deadLetters } = keptLetters();
+  const destination = await loki(origin);
+  for (const time of [undefined, '2026-01-02T03:04:05Z']) {
+    kept.clear();
+    const lines = Array.from({ length: 50 }, (_, i) => (i === 20 ? 'bad' : i % 2 ? 'same' : `${i}`));
+    const events = extraShipment(lines.map((line) => ({ line, time })));
+    expect(await deliver(events, { ...surroundings().context, destination, deadLetters })).toMatchObject({
+      delivered: 49,
+      deadLettered: 1,
+    });
+    expect(kept.size).toBe(49);
+  }
+  expect(letters.map(({ lines }) => lines)).toEqual([['bad'], ['bad']]);
 });
 
 test('a push is of 1 MB at most', async () => {
