@@ -1,6 +1,6 @@
 import type { ReceivedRecord } from './receiver';
 
-/** What a run sent and received, event by event. An event is named by the last word of its line. */
+/** What a run sent and received, event by event. */
 export class Ledger {
   private readonly sent = new Set<string>();
   /** Per event: how often it was accepted, in which life first and last, and under which id. */
@@ -15,13 +15,19 @@ export class Ledger {
   readonly problems: string[] = [];
   life = 0;
 
+  /** @param eventOf names the event of a record. @default the last word of its line */
+  constructor(
+    private readonly eventOf: (record: ReceivedRecord) => string | undefined = ({ line }) => lastWord(line),
+  ) {}
+
   send(event: string): void {
     this.sent.add(event);
   }
 
   accept(records: readonly ReceivedRecord[], answerLost: boolean): void {
-    for (const { line, id } of records) {
-      const event = eventOf(line);
+    for (const record of records) {
+      const { line, id } = record;
+      const event = this.eventOf(record);
       if (!event || !this.sent.has(event)) {
         this.problems.push(`received what was never sent: ${line.slice(0, 80)}`);
         continue;
@@ -46,7 +52,7 @@ export class Ledger {
   }
 
   park(line: string): void {
-    const event = eventOf(line);
+    const event = lastWord(line);
     if (event) this.parked.add(event);
   }
 
@@ -74,7 +80,7 @@ export class Ledger {
   }
 }
 
-/** A log line ends in its event; an API event is its id and nothing else. */
-function eventOf(line: string): string | undefined {
+/** A log line ends in its event; an API event may be its id and nothing else. */
+export function lastWord(line: string): string | undefined {
   return /(?:^|\s)([\w-]+)$/.exec(line)?.[1];
 }

@@ -37,6 +37,8 @@ export interface ReferenceOptions {
   readonly stage: string;
   readonly config: FlickerConfigInput;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Values of the secrets that the config refers to, by their variables. They are kept in Secrets Manager. */
+  readonly secrets: Readonly<Record<string, string>>;
   /** Lines that the writer beside the shipper writes. */
   readonly lines: number;
   /** Pause between two bursts of 50 lines, in milliseconds. */
@@ -56,49 +58,31 @@ export interface Reference {
   dispose(): void;
 }
 
-/** Variable and secret that the config's API source may refer to. */
-export const TOKEN_VARIABLE = 'OKTA_API_TOKEN';
-const SECRET_NAME = 'flicker/okta-token';
+/** The source that follows the writer's files. */
+export const writerSource = {
+  name: 'app',
+  path: `${LOG_FOLDER}/*.log`,
+  start_at: 'beginning',
+  polling_frequency_ms: 50,
+  flush_interval_ms: 200,
+} as const;
 
-/** The sources of demo and end-to-end test: the writer's files, and an audit API in the manner of Okta. */
-export function referenceSources(api: string) {
-  return {
-    app: {
-      name: 'app',
-      path: `${LOG_FOLDER}/*.log`,
-      start_at: 'beginning',
-      polling_frequency_ms: 50,
-      flush_interval_ms: 200,
-    },
-    audit: {
-      name: 'audit',
-      endpoint: api,
-      headers: { Authorization: `SSWS \${${TOKEN_VARIABLE}}` },
-      results_field: '',
-      timestamp_field: 'published',
-      id_field: 'uuid',
-      message_field: 'uuid',
-      start_from: 'beginning',
-      pagination: { pagination_type: 'link', limit_param: 'limit', page_size: 100 },
-      polling_frequency_ms: 100,
-      flush_interval_ms: 200,
-    },
-  } as const;
-}
-
-/** Bootstraps and deploys the reference app. The API token is made up and kept in Secrets Manager. */
+/** Bootstraps and deploys the reference app. */
 export async function deployReference(options: ReferenceOptions): Promise<Reference> {
   const { aws, stage, log } = options;
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-app-'));
   writeFileSync(join(folder, 'config.json'), JSON.stringify(options.config));
-  const secrets = new SecretsManagerClient(aws.clientConfig);
-  await secrets.send(new CreateSecretCommand({ Name: SECRET_NAME, SecretString: `token-${stage}` }));
-  secrets.destroy();
+  const names = Object.fromEntries(Object.keys(options.secrets).map((name) => [name, `flicker/${name.toLowerCase()}`]));
+  const manager = new SecretsManagerClient(aws.clientConfig);
+  for (const [variable, SecretString] of Object.entries(options.secrets)) {
+    await manager.send(new CreateSecretCommand({ Name: names[variable], SecretString }));
+  }
+  manager.destroy();
 
   const context = {
     stage,
     config: join(folder, 'config.json'),
-    secrets: JSON.stringify({ [TOKEN_VARIABLE]: SECRET_NAME }),
+    secrets: JSON.stringify(names),
     environment: JSON.stringify(options.environment ?? {}),
     logVolume: LOG_FOLDER,
     writer: JSON.stringify({

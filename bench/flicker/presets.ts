@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { standIns, type ApiSource } from '../../dev/vendors/stand-ins';
 import { show, spread, table } from './figures';
 import { cpuSeconds, launch, memory, received, RECORD_MARK, settled, startHelper, type Sink } from './process';
 import { flickerCommand } from './subjects';
-import { standInNames, type ApiSource } from './vendor';
 
 const EVENTS = 20_000;
 
@@ -80,7 +80,7 @@ async function shipPreset(preset: string, events: number, sink: Sink, folder: st
 
 /** Every preset that has a stand-in, from its first page to the last. */
 export async function presets(sink: Sink, folder: string, { runs }: { readonly runs: number }): Promise<void> {
-  const results = new Map<string, PresetShipping[]>(standInNames.map((name) => [name, []]));
+  const results = new Map<string, PresetShipping[]>(Object.keys(standIns).map((name) => [name, []]));
   for (let run = 0; run < runs; run++) {
     for (const [name, shippings] of results) {
       shippings.push(await shipPreset(name, EVENTS, sink, join(folder, `${name}-${run}`)));

@@ -40,12 +40,12 @@ const DEFAULT_RANGE_MS = 90 * DAY_MS;
 /** Every so many-th event comes from Git. */
 const GIT_SHARE = 4;
 
-/** GitHub refuses for its rate limit with 403 as well as with 429. */
-export const secondaryLimit: Answer = {
+/** GitHub refuses for its rate limit with 403 as well as with 429, and may name no time. */
+export const secondaryLimitInWords: Answer = {
   status: 403,
-  headers: { 'Retry-After': 60 },
-  body: { message: 'You have exceeded a secondary rate limit.' },
+  body: { message: 'You have exceeded a secondary rate limit. Please wait a few minutes before you try again.' },
 };
+export const secondaryLimit: Answer = { ...secondaryLimitInWords, headers: { 'Retry-After': 60 } };
 
 /**
  * The audit log of an organisation or an enterprise on GitHub: newest first unless asked otherwise, Git events on request

@@ -19,7 +19,7 @@ import { startAws, type EmbeddedAws } from '../../dev/aws';
 import { runService, type RunningService } from '../../dev/ecs';
 import { Ledger } from '../../dev/ledger';
 import { startReceiver, type Receiver } from '../../dev/receiver';
-import { deployReference, referenceSources, stackStatus, unprotect, type Reference } from '../../dev/reference';
+import { deployReference, stackStatus, unprotect, writerSource, type Reference } from '../../dev/reference';
 import { startOkta, type Okta } from '../../dev/vendors/okta';
 import { covers, recordedCalls } from './recorded-calls';
 
@@ -58,6 +58,7 @@ describe('the reference app, deployed by the CDK CLI', () => {
       stage: 'e2e',
       config,
       environment: { FLICKER_LOG_LEVEL: 'debug' },
+      secrets: { OKTA_API_TOKEN: 'token-e2e' },
       lines: LINES,
       pauseMs: 20,
     });
@@ -193,10 +194,22 @@ describe('the reference app, deployed by the CDK CLI', () => {
 });
 
 function configOf(api: string, endpoint: string): FlickerConfigInput {
-  const { app, audit } = referenceSources(api);
+  const audit = {
+    name: 'audit',
+    endpoint: api,
+    headers: { Authorization: 'SSWS ${OKTA_API_TOKEN}' },
+    results_field: '',
+    timestamp_field: 'published',
+    id_field: 'uuid',
+    message_field: 'uuid',
+    start_from: 'beginning',
+    pagination: { pagination_type: 'link', limit_param: 'limit', page_size: 100 },
+    polling_frequency_ms: 100,
+    flush_interval_ms: 200,
+  } as const;
   return {
     registry: { save_interval_ms: '300ms' },
-    log_files: [{ ...app, batch_max_events: 100, destination: { type: 'http', endpoint } }],
+    log_files: [{ ...writerSource, batch_max_events: 100, destination: { type: 'http', endpoint } }],
     api_sources: [{ ...audit, destination: { type: 's3', ...ARCHIVE, compression: true } }],
   };
 }
