@@ -1,3 +1,4 @@
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import type * as ecs from 'aws-cdk-lib/aws-ecs';
 import { FILE_SYSTEM_MOUNT_ACTION } from '../../contract';
 import type { LogVolume } from './log-shipper-props';
@@ -25,6 +26,12 @@ export function addLogVolume(
 /** Opens the way from the tasks of a service to the file system of a volume. */
 export function mountFileSystem(service: ecs.FargateService, { fileSystem }: LogVolume): void {
   if (!fileSystem) return;
-  fileSystem.connections.allowDefaultPortFrom(service, 'log files');
+  for (const tasks of service.connections.securityGroups) {
+    for (const files of fileSystem.connections.securityGroups) {
+      // In the stack of the service: that of the file system, which outlives it, may not refer to it.
+      files.addIngressRule(tasks, ec2.Port.NFS, 'log files', true);
+      if (!tasks.allowAllOutbound) tasks.addEgressRule(files, ec2.Port.NFS, 'log files');
+    }
+  }
   service.node.addDependency(fileSystem.mountTargetsAvailable);
 }

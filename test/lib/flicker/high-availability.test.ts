@@ -1,3 +1,4 @@
+import { App, Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import * as appscaling from 'aws-cdk-lib/aws-applicationautoscaling';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
@@ -81,6 +82,15 @@ describe('an EFS volume', () => {
       Object.values(template.findResources('AWS::IAM::Policy')).flatMap(({ Properties }) => Properties as unknown),
     );
     expect(statements.match(/elasticfilesystem:\w+/g)).toEqual(['elasticfilesystem:ClientMount']);
+  });
+
+  test('may be in a stack of its own, as what must survive is', () => {
+    const { stack: state, vpc, fileSystem, accessPoint } = withFiles();
+    const service = new Stack(App.of(state), 'Service');
+    const logVolumes = [{ name: 'logs', containerPath: '/logs', fileSystem, accessPoint }];
+    shipperIn(service, { vpc, config: files(true), logVolumes, interfaceEndpoints: true });
+    Template.fromStack(service).hasResourceProperties('AWS::EC2::SecurityGroupIngress', { FromPort: 2049 });
+    expect(state.dependencies).toEqual([]);
   });
 
   test('is what shared files need', () => {
