@@ -1,6 +1,7 @@
 import { Stack } from 'aws-cdk-lib';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import { usedDestinations, type DestinationConfig, type FlickerConfig } from '../../contract';
+import { acknowledge } from '../identity/acknowledge';
 import type { LogShipperProps, SecretSource } from './log-shipper-props';
 
 /** The id of an endpoint in its VPC, and what it leads to. */
@@ -18,7 +19,10 @@ export function addInterfaceEndpoints(vpc: ec2.IVpc, config: FlickerConfig, prop
   if (props.code) needed.push(['EcrApi', aws.ECR], ['EcrDocker', aws.ECR_DOCKER]);
   for (const [name, service] of needed) {
     const id = `Endpoint${name}`;
-    if (!vpc.node.tryFindChild(id)) vpc.addInterfaceEndpoint(id, { service });
+    if (vpc.node.tryFindChild(id)) continue;
+    acknowledge(vpc.addInterfaceEndpoint(id, { service }), {
+      EC23: 'The endpoint is open to addresses of its VPC alone, on port 443.',
+    });
   }
 }
 

@@ -77,12 +77,9 @@ export function registryBucketProps(props: StateRegistryProps): s3.BucketProps {
 export function createRegistryBucket(
   scope: Construct,
   props: StateRegistryProps,
-  replicationRules?: s3.ReplicationRule[],
+  replication: Pick<s3.BucketProps, 'replicationRole' | 'replicationRules'> = {},
 ): s3.Bucket {
-  const bucket = new s3.Bucket(scope, 'Resource', {
-    ...registryBucketProps(props),
-    ...(replicationRules && { replicationRules }),
-  });
+  const bucket = new s3.Bucket(scope, 'Resource', { ...registryBucketProps(props), ...replication });
   bucket.addToResourcePolicy(denyUnconditionalWrites(bucket));
   acknowledgeAccessLogs(bucket);
   return bucket;

@@ -2,6 +2,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { REPLICA_DENIED_ACTIONS, registryOperatorCalls, registryReadCalls, type RegistryLayout } from '../../contract';
+import { acknowledgeWildcards } from '../identity/acknowledge';
 import { grantCalls } from '../identity/grant-calls';
 import {
   acknowledgeAccessLogs,
@@ -79,17 +80,33 @@ export class ReplicatedStateRegistry extends Construct implements IStateRegistry
     super(scope, id);
     const { standby, ...own } = props;
     this.standby = standby;
-    this.bucket = createRegistryBucket(this, own, [
-      {
-        id: 'registries-to-standby',
-        destination: standby.replica,
-        priority: 1,
-        // What somebody deletes here stays there.
-        deleteMarkerReplication: false,
-        ...(own.encryptionKey && { sseKmsEncryptedObjects: true }),
-        ...(standby.encryptionKey && { kmsKey: standby.encryptionKey }),
-      },
-    ]);
+    // The role that the CDK makes may have a fixed name, of which an account has one.
+    const role = new iam.Role(this, 'Replication', { assumedBy: new iam.ServicePrincipal('s3.amazonaws.com') });
+    this.bucket = createRegistryBucket(this, own, {
+      replicationRole: role,
+      replicationRules: [
+        {
+          id: 'registries-to-standby',
+          destination: standby.replica,
+          priority: 1,
+          // What somebody deletes here stays there.
+          deleteMarkerReplication: false,
+          ...(own.encryptionKey && { sseKmsEncryptedObjects: true }),
+          ...(standby.encryptionKey && { kmsKey: standby.encryptionKey }),
+        },
+      ],
+    });
+    this.bucket.grants.replicationPermission(role, {
+      sourceDecryptionKey: own.encryptionKey,
+      destinations: [{ bucket: standby.replica, encryptionKey: standby.encryptionKey }],
+    });
+    acknowledgeWildcards(
+      role,
+      [this.bucket.arnForObjects('*'), standby.replica.arnForObjects('*')],
+      'Replication copies every object of the bucket.',
+    );
+    // S3 replicates only to a bucket that is there.
+    this.bucket.node.addDependency(standby);
     this.grants = new StateRegistryGrants(this.bucket);
   }
 }

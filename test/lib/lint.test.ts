@@ -4,11 +4,23 @@ import { join } from 'node:path';
 import { App, CfnParameter, Stack, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { z } from 'zod';
+import { Schedule } from 'aws-cdk-lib/aws-applicationautoscaling';
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import * as efs from 'aws-cdk-lib/aws-efs';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import { ServiceStack, StateStack } from '../../bin/stacks';
 import { readSettings } from '../../bin/settings';
-import { grantLogShipper, IrsaRole, PodIdentityRole, RuntimeBundle, StateRegistry } from '../../lib';
+import {
+  grantLogShipper,
+  IrsaRole,
+  PodIdentityRole,
+  ReplicatedStateRegistry,
+  RuntimeBundle,
+  StandbyStateRegistry,
+  StateRegistry,
+} from '../../lib';
 import { exampleShipper, plainConfig, shipperIn, testApp } from './support/app';
+import { ACCOUNT } from './support/iam';
 
 const validationReport = z.object({
   pluginReports: z.array(
@@ -33,6 +45,20 @@ function everything(app: App): void {
     }),
     logVolumes: [{ name: 'logs', containerPath: '/logs' }],
   });
+  const far = new Stack(app, 'Far', { env: { account: ACCOUNT, region: 'eu-west-1' } });
+  const near = new Stack(app, 'Near', { env: { account: ACCOUNT, region: 'eu-central-1' } });
+  const standby = new StandbyStateRegistry(far, 'Standby', { bucketName: 'state-far' });
+  const filesGroup = ec2.SecurityGroup.fromSecurityGroupId(near, 'Files', 'sg-0123456789abcdef0');
+  const fileSystem = efs.FileSystem.fromFileSystemAttributes(near, 'FileSystem', {
+    fileSystemId: 'fs-0123456789abcdef0',
+    securityGroup: filesGroup,
+  });
+  shipperIn(near, {
+    registry: new ReplicatedStateRegistry(near, 'Registry', { bucketName: 'state-near', standby }),
+    config: plainConfig({ ha: true, log_files: [{ path: '/logs/*.log', shared: true }] }),
+    logVolumes: [{ name: 'logs', containerPath: '/logs', fileSystem }],
+    interfaceEndpoints: true,
+  }).scaleOnSchedule('Night', { schedule: Schedule.cron({ hour: '20', minute: '0' }), desiredCount: 0 });
   const pods = new Stack(app, 'Pods');
   const account = { namespace: 'logging', serviceAccountName: 'flicker' };
   const issuer = new CfnParameter(pods, 'Issuer').valueAsString;

@@ -55,6 +55,15 @@ test('registries are replicated to the replica, and what is deleted stays there'
   });
 });
 
+test('the bucket of the second region is made first, and the role of replication has no name that is taken', () => {
+  const { near, far } = twoRegions();
+  const template = Template.fromStack(near);
+  expect(near.dependencies).toEqual([far]);
+  expect(Object.values(template.findResources('AWS::IAM::Role'))).toEqual([
+    expect.objectContaining({ Properties: expect.not.objectContaining({ RoleName: expect.anything() }) as unknown }),
+  ]);
+});
+
 test('with keys of KMS the copy is encrypted with the key of its region', () => {
   const { near } = twoRegions(true);
   Template.fromStack(near).hasResourceProperties('AWS::S3::Bucket', {
