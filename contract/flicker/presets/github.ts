@@ -34,6 +34,7 @@ export const github = {
     values: { git: 7 * day },
     otherwise: 180 * day,
   },
-  rate: { waitMs: minute },
+  // A refusal for too many requests at once may say so in words only.
+  rate: { waitMs: minute, refusals: [{ status: 403, field: 'message', words: 'rate limit' }] },
   expired: [{ status: 400 }, { status: 422 }],
 } as const satisfies Preset;

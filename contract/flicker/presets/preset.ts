@@ -203,6 +203,8 @@ export interface AnswerMatch {
   readonly field?: string;
   /** Its values. @default any */
   readonly values?: readonly (string | number)[];
+  /** Lower-case words that the text holds, in whatever case. */
+  readonly words?: string;
   /** A response header that must be there. */
   readonly header?: string;
 }

@@ -58,11 +58,16 @@ function isFailure({ envelope }: ApiSpec, body: unknown): boolean {
   return envelope !== undefined && fieldAt(body, envelope.ok) === false;
 }
 
-function matchesRule({ status, field, values, header }: AnswerMatch, answer: HttpAnswer, body: unknown): boolean {
+function matchesRule(
+  { status, field, values, words, header }: AnswerMatch,
+  answer: HttpAnswer,
+  body: unknown,
+): boolean {
   if (status !== undefined && status !== answer.status) return false;
   if (header !== undefined && answer.headers[header.toLowerCase()] === undefined) return false;
   if (field === undefined) return true;
   const value = fieldAt(body, field);
+  if (words !== undefined && !String(value).toLowerCase().includes(words)) return false;
   return value !== undefined && (values === undefined || values.some((one) => one === value));
 }
 
