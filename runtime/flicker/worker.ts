@@ -113,7 +113,11 @@ async function readAndSend(
       const waited = clock.monotonic() - filledSince;
       const due =
         builder.dirty &&
-        (builder.full || builder.count >= settings.buffer_size || waited >= settings.flush_interval_ms || once);
+        (builder.full ||
+          builder.count >= settings.buffer_size ||
+          waited >= settings.flush_interval_ms ||
+          once ||
+          (read.kind === 'idle' && read.refused));
       // While a batch is under way and more can be read, a larger next batch beats a sooner one.
       if (due && (builder.full || !sending || read.kind === 'idle')) await send();
       if (read.kind === 'more') continue;
@@ -138,10 +142,18 @@ async function readAndSend(
 
 type Read =
   | { readonly kind: 'more' }
-  /** `caughtUp`: everything that is there was read. */
-  | { readonly kind: 'idle'; readonly waitMs: number; readonly caughtUp: boolean };
+  /**
+   * `caughtUp`: everything that is there was read. `refused`: it could not be read; how long to wait belongs in the next
+   * save, so that a successor waits as well.
+   */
+  | { readonly kind: 'idle'; readonly waitMs: number; readonly caughtUp: boolean; readonly refused: boolean };
 
-const idleFor = (waitMs: number, caughtUp = false): Read => ({ kind: 'idle', waitMs, caughtUp });
+const idleFor = (waitMs: number, { caughtUp = false, refused = false } = {}): Read => ({
+  kind: 'idle',
+  waitMs,
+  caughtUp,
+  refused,
+});
 
 async function fill(
   context: WorkerContext,
@@ -159,7 +171,7 @@ async function fill(
     status.problem = '';
     if (read === 'more') return { kind: 'more' };
     metrics.sourceLastSuccess.set(labels, clock.now() / 1000);
-    return idleFor(settings.polling_frequency_ms, true);
+    return idleFor(settings.polling_frequency_ms, { caughtUp: true });
   } catch (error) {
     if (drain.aborted) return idleFor(0);
     if (!(error instanceof SourceError)) throw error;
@@ -169,7 +181,7 @@ async function fill(
     status.problem = error.message;
     // "Retry-After: 0", again and again, must not become a storm of requests.
     const least = Math.min(settings.polling_frequency_ms, LEAST_RETRY_MS);
-    return idleFor(Math.max(error.retryAfterMs ?? settings.polling_frequency_ms, least));
+    return idleFor(Math.max(error.retryAfterMs ?? settings.polling_frequency_ms, least), { refused: true });
   }
 }
 

@@ -51,7 +51,7 @@ export class Bench {
   /** Monotonic times of polls that found nothing more. */
   readonly polls: number[] = [];
   /** Called at the start of every poll; may throw or hang. */
-  onFill: () => Promise<void> | void = () => {};
+  onFill: (builder: BatchBuilder) => Promise<void> | void = () => {};
   /** Lines that the destination accepted, with when. */
   readonly accepted: { readonly line: number; readonly at: number }[] = [];
   /** Sizes of the shipments that were sent, retries included. */
@@ -122,7 +122,7 @@ export class Bench {
         return Promise.resolve(saved === undefined ? { position: { at } } : {});
       },
       fill: async (builder: BatchBuilder) => {
-        await this.onFill();
+        await this.onFill(builder);
         for (const end = at + this.page; at < Math.min(end, this.available) && !builder.full;) {
           builder.addText('/lines', String(++at), `id-${at}`);
           this.read = Math.max(this.read, at);

@@ -364,6 +364,24 @@ describe('a source that cannot be read', () => {
     await stop(bench, running);
   });
 
+  test('has what it tells of that in the next save, with what it read before', async () => {
+    const bench = new Bench();
+    bench.settings = { ...bench.settings, flush_interval_ms: MINUTE };
+    bench.available = 2;
+    const running = bench.start();
+    await bench.time.run(500);
+    expect(bench.steps.at(-1)).toBe('saved 0');
+    bench.onFill = (builder) => {
+      builder.advance({ position: { at: 2, notBefore: 600_000 } });
+      throw new SourceError('too many requests', 600_000);
+    };
+    await bench.time.run(1000);
+    expect(bench.lines).toEqual([1, 2]);
+    expect(bench.state.sources[NAME]?.position).toEqual({ at: 2, notBefore: 600_000 });
+    expect(bench.steps.at(-1)).toBe('settled 2');
+    await stop(bench, running);
+  });
+
   test('and crashes ends the worker with what it had read undelivered and its position unmoved', async () => {
     const bench = new Bench();
     bench.available = 3;
