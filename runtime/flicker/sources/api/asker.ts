@@ -46,9 +46,10 @@ export function createAsker(
   }
 
   async function once({ url, body }: PageRequest, signal: AbortSignal): Promise<HttpAnswer> {
+    // First: an access token that may not be used yet is not asked for.
+    awaitTurn();
     const headers = requestHeaders(spec, await credentials.headers(signal));
     if (body !== undefined) headers['content-type'] = 'application/json';
-    awaitTurn();
     try {
       const answer = await http.send({ method: spec.method, url, headers, body }, signal);
       count(`${Math.floor(answer.status / 100)}xx`);

@@ -4,6 +4,7 @@ import { fill, type PresetAuth, type Values } from '../../../../contract/flicker
 import type { Clock } from '../../../core/clock';
 import { SourceError } from '../../source';
 import { createHttpClient, place, type HttpLimits } from './http';
+import { rateFacts } from './rate-limit';
 
 /** How requests are authenticated, with everything filled in. */
 export type Auth =
@@ -143,9 +144,11 @@ function accessTokens(auth: TokenAuth, clock: Clock, limits: HttpLimits): Creden
     const parsed = tokenAnswer.safeParse(json(answer.text));
     if (answer.status !== 200 || !parsed.success) {
       const failure = tokenFailure.safeParse(json(answer.text));
+      const passes = answer.status === 429 || answer.status >= 500;
       throw new SourceError(
         `${place(url)} gave no access token: it answered ${answer.status}${failure.success ? ` (${failure.data.error})` : ''}; ` +
-          'check the client, its secret or key, and what it may read',
+          (passes ? 'it is asked again' : 'check the client, its secret or key, and what it may read'),
+        rateFacts(answer.headers, clock.now()).waitMs,
       );
     }
     const { access_token, expires_in } = parsed.data;

@@ -154,6 +154,23 @@ describe('access tokens', () => {
     expect(vendor.requests.length - before).toBe(4);
   });
 
+  it('are asked for when their server says so, and not while the API takes no requests', async () => {
+    const { vendor, source, tokens } = await begin('auth0');
+    vendor.fail({ status: 429, headers: { 'Retry-After': 90 }, body: { error: 'too_many_requests' } });
+    const refused: unknown = await source.poll().catch((error: unknown) => error);
+    expect(refused).toMatchObject({
+      message: expect.stringMatching(/it answered 429 \(too_many_requests\); it is asked again$/),
+      retryAfterMs: 90_000,
+    });
+    await source.poll();
+    vendor.fail({ status: 429, headers: { 'Retry-After': 90 }, body: {} });
+    await expect(source.poll()).rejects.toThrow('limits the rate of requests (429)');
+    const before = tokens().length;
+    await source.restart();
+    await expect(source.poll()).rejects.toThrow('limits the rate of requests until');
+    expect(tokens().length).toBe(before);
+  });
+
   it('need a key that can be used, and do not quote it', async () => {
     const config = presetConfig({
       preset: 'okta',
