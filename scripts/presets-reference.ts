@@ -83,7 +83,8 @@ tested vendors is set up, and what is odd about it: [Okta](presets/okta.md), [Gi
 const legend = `**Mode.** \`cursor\`: the server keeps the place, and everything that it sends is new, however late. \`watermark\`: events are asked
 for in ascending order from the newest one seen, less the time in *late events*. \`window\`: closed time ranges that end *lag* ago,
 each read to its end, and again as far back as *late events* says. An event that comes later than that is not seen. An event that
-is asked for twice is told by its id and delivered once.
+is asked for twice is told by its id and delivered once. The newest 10,000 ids are remembered: where more events come within *late
+events*, late ones are looked for only as far back as these reach, and a gap event says so. A longer \`lag_ms\` lets them come first.
 
 **History.** Nothing older is asked for. When flicker was away for longer than the vendor keeps events, or the vendor no longer
 knows a saved cursor, the source goes on from the newest event seen, less *late events*, and a gap event says which range may be

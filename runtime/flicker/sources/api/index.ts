@@ -15,7 +15,7 @@ import { rateFacts } from './rate-limit';
 import { pageRequest, type PageRef, type Range } from './request';
 import { specOf } from './spec';
 import { startPosition } from './start';
-import { aheadOf, closeWindow, cutWindow, EDGE_MS, horizonOf, lostBefore, openWindow } from './windows';
+import { aheadOf, closeWindow, crowdedOut, cutWindow, EDGE_MS, horizonOf, lostBefore, openWindow } from './windows';
 
 /** Filters may leave out the time they are given, or count in whole seconds. */
 const FILTER_MARGIN_MS = 1000;
@@ -66,6 +66,7 @@ export function createApiSource(
   let ahead = 0;
   let unreadableInPoll = 0;
   let refusals = 0;
+  let crowdedUntil = 0;
   let last: { readonly at: PageRef; readonly signature: string; readonly count: number } | undefined;
 
   function resumeAt(next: ApiPosition): void {
@@ -105,6 +106,15 @@ export function createApiSource(
       from: from === null ? 'the beginning' : new Date(from).toISOString(),
       to: new Date(to).toISOString(),
     });
+  }
+
+  /** Once for each time range. */
+  function reportCrowd(): void {
+    const { from = 0, to = 0 } = crowdedOut(spec, position) ?? {};
+    if (from <= crowdedUntil) return;
+    crowdedUntil = to;
+    const advice = mode.kind === 'window' ? '; raise `lag_ms`' : '';
+    reportGap(from, to, `more events came than can be remembered: of this time no late ones are read${advice}`);
   }
 
   /** The times to ask for; undefined when there is nothing to ask for yet. */
@@ -224,9 +234,11 @@ export function createApiSource(
         if (mode.kind === 'window') {
           const cut = cutWindow(mode, position, clock.now() - ahead);
           resumeAt(closeWindow(cut, { ...sieve.completed(horizonOf(cut)), again: cut.again }));
+          reportCrowd();
           return true;
         }
         resumeAt(sieve.completed());
+        reportCrowd();
         // Without a cursor the next walk begins at the newest entry.
         if (mode.kind === 'cursor') resumeAt({ ...position, floor: position.watermark });
         return false;

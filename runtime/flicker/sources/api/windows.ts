@@ -1,5 +1,6 @@
 import { present } from './entries';
 import type { ApiPosition } from './position';
+import type { Range } from './request';
 import type { ApiSpec, Mode } from './spec';
 
 type WindowMode = Extract<Mode, { kind: 'window' }>;
@@ -97,6 +98,20 @@ export function cutWindow(mode: WindowMode, position: ApiPosition, now: number):
 }
 
 const wholeSeconds = (time: number) => Math.floor(time / SECOND) * SECOND;
+
+/**
+ * The times whose late entries will not be seen: they are told from those that were read by what a position remembers, and
+ * more were read than that.
+ */
+export function crowdedOut(
+  { preset, mode }: Pick<ApiSpec, 'preset' | 'mode'>,
+  { recent, again }: Pick<ApiPosition, 'recent' | 'again'>,
+): Range | undefined {
+  const to = recent?.cut ?? undefined;
+  if (preset === undefined || recent === undefined || to === undefined || mode.kind === 'cursor') return undefined;
+  const from = mode.kind === 'window' ? again : recent.newest - mode.memory.overlapMs;
+  return from === undefined || to < from ? undefined : { from, to };
+}
 
 /** Time since which entries cannot have been read, because the vendor no longer keeps them. */
 export function lostBefore(spec: ApiSpec, { closed }: ApiPosition, now: number): number | undefined {

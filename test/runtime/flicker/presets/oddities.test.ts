@@ -1,7 +1,7 @@
 import { flickerEvents } from '../../../../contract';
 import { failureAs200 } from '../../../../dev/vendors/cloudflare';
 import type { Answer, VendorOptions } from '../../../../dev/vendors/frame';
-import { secondaryLimit } from '../../../../dev/vendors/github';
+import { secondaryLimit, secondaryLimitInWords } from '../../../../dev/vendors/github';
 import { quotaExceeded } from '../../../../dev/vendors/google-workspace';
 import { tooManyAtOnce } from '../../../../dev/vendors/okta';
 import { Bench, cases } from './vendors';
@@ -43,6 +43,7 @@ describe('what a vendor answers', () => {
   it.each<[string, Answer, number]>([
     ['okta', tooManyAtOnce(Date.parse('2026-03-01T12:01:31Z')), 30_000],
     ['github', secondaryLimit, 60_000],
+    ['github', secondaryLimitInWords, 60_000],
     ['google_workspace', quotaExceeded('userRateLimitExceeded'), 5000],
     ['google_workspace', quotaExceeded('quotaExceeded'), 5000],
     ['google_workspace', { status: 503, body: {} }, 5000],
@@ -62,11 +63,14 @@ describe('what a vendor answers', () => {
     await arrivesInFull(b);
   });
 
-  it('when it says nothing about how long, the wait doubles', async () => {
-    const b = await behind('onepassword');
+  it.each<[string, Answer]>([
+    ['onepassword', { status: 429, body: {} }],
+    ['github', secondaryLimitInWords],
+  ])('when it says nothing about how long, the wait doubles: %s', async (name, answer) => {
+    const b = await behind(name);
     const waits: unknown[] = [];
     for (let n = 0; n < 3; n++) {
-      b.vendor.fail({ status: 429, body: {} });
+      b.vendor.fail(answer);
       const failure = (await b.source.fill().catch((error: unknown) => error)) as { retryAfterMs: number };
       waits.push(failure.retryAfterMs);
       b.advance(failure.retryAfterMs);
@@ -181,7 +185,8 @@ describe('what a vendor is asked', () => {
   });
 
   it.each([
-    ['onepassword', 600],
+    // No more than 30,000 in an hour either.
+    ['onepassword', 30_000 / 60],
     ['cloudflare', 1200],
   ])('%s: counted, where its answers do not say what remains, over restarts too', async (name, allowed) => {
     const b = await behind(name);
@@ -209,6 +214,18 @@ describe('the edges of windows', () => {
       expect(sorted(b.shipped)).toEqual(sorted(b.ids()));
     },
   );
+});
+
+it('more events than can be remembered: the time of which late ones are not read is a gap, told once', async () => {
+  const b = await behind('cloudflare', { events: 10_001 }, { page_size: 1000 });
+  b.vendor.append(10);
+  b.advance(6 * MINUTE);
+  await b.source.poll();
+  await b.source.poll();
+  expect(gaps(b)).toEqual([
+    expect.objectContaining({ message: expect.stringMatching(/no late ones are read; raise `lag_ms`$/) }),
+  ]);
+  expect(b.shipped).toHaveLength(10_011);
 });
 
 describe('the limits of what a vendor keeps', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { ApiPosition } from '../../../../../runtime/flicker/sources/api/position';
-import { closeWindow, horizonOf, openWindow } from '../../../../../runtime/flicker/sources/api/windows';
+import { closeWindow, crowdedOut, horizonOf, openWindow } from '../../../../../runtime/flicker/sources/api/windows';
 
 const START = Date.parse('2026-03-01T12:00:00Z');
 const MINUTE = 60_000;
@@ -109,4 +109,34 @@ it('windows are read again once in their time, and not at every poll', () => {
   }
   // 600 new ones; twenty times an hour and a half in windows of ten minutes.
   expect(windows).toBeLessThan(600 + 20 * 10);
+});
+
+describe('late entries are not seen where more came than are remembered', () => {
+  const memory = { overlapMs: 10 * MINUTE, entries: 10, unit: 1000 };
+  const recent = (cut: number | null) => ({ newest: START, cut, ids: '' });
+  const ascending = { preset: 'x', mode: { kind: 'watermark', ascending: true, memory } } as const;
+  const base = { watermark: START, floor: null };
+
+  it('in ascending order: what was forgotten is no older than the overlap', () => {
+    const at = (cut: number | null) => crowdedOut(ascending, { ...base, recent: recent(cut) });
+    expect(at(START - MINUTE)).toEqual({ from: START - 10 * MINUTE, to: START - MINUTE });
+    expect([at(null), at(START - 10 * MINUTE - 1)]).toEqual([undefined, undefined]);
+    expect(crowdedOut({ ...ascending, preset: undefined }, { ...base, recent: recent(START) })).toBeUndefined();
+  });
+
+  it('in windows: what was forgotten was to be read again', () => {
+    const mode = {
+      kind: 'window',
+      chunkMs: 1,
+      lagMs: 0,
+      rereadMs: 0,
+      coarse: false,
+      exclusive: false,
+      memory,
+    } as const;
+    const at = (again: number | undefined) =>
+      crowdedOut({ preset: 'x', mode }, { ...base, recent: recent(START - MINUTE), again });
+    expect(at(START - 2 * MINUTE)).toEqual({ from: START - 2 * MINUTE, to: START - MINUTE });
+    expect([at(undefined), at(START)]).toEqual([undefined, undefined]);
+  });
 });
