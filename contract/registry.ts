@@ -45,6 +45,11 @@ export function nodeRegistryLayout({ prefix }: RegistryLayout, nodeId: string): 
   return layoutOfKey(`${nodesPrefix({ prefix })}${encodeURIComponent(nodeId)}-registry.json`);
 }
 
+/** Turns the key of a node's registry into one with the prefix of its cluster's; any other key stays as it is. */
+export function clusterKey(key: string): string {
+  return key.replace(/(?<=.)\/nodes\/[^/]+(?=-registry\.json$)/, '');
+}
+
 /** What the keys of all nodes' registries begin with. */
 export function nodesPrefix({ prefix }: Pick<RegistryLayout, 'prefix'>): string {
   return `${prefix}nodes/`;

@@ -14,6 +14,9 @@ export type SelfTest =
 /** Other instances may test the same object at the same moment. */
 const ROUNDS = 5;
 
+/** The ETag of no version. */
+export const NO_ETAG = '"00000000000000000000000000000000"';
+
 /** What a store answered that did as it was told without looking at the condition. */
 const TAKEN = '200';
 const SAME_ETAG = 'the ETag of before';
@@ -56,7 +59,7 @@ async function testOnce(store: ObjectStore, clock: Clock, signal: AbortSignal | 
   }
   const again = await put({ ifNoneMatch: '*' });
   if (again.kind !== 'precondition-failed') return wrong('PUT with If-None-Match: * over an object', '412', again);
-  const stale = await put({ ifMatch: '"00000000000000000000000000000000"' });
+  const stale = await put({ ifMatch: NO_ETAG });
   if (stale.kind !== 'precondition-failed') return wrong('PUT with the If-Match of another version', '412', stale);
   const read = await request((limit) => store.read(limit));
   if (read.kind !== 'found') return wrong('GET', '200', read);

@@ -1,7 +1,9 @@
+import type { S3Client } from '@aws-sdk/client-s3';
 import { hostname } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import { version } from '../../../package.json';
 import {
+  clusterKey,
   flickerSettings,
   layoutOfKey,
   parseS3Location,
@@ -59,8 +61,7 @@ export async function openDesktop(location: string, options: DesktopOptions): Pr
   const aws = awsClients(settings, log);
   const s3 = () => aws.s3(region ?? (call.env[flickerSettings.registryRegion.env] || undefined));
   const place = parseS3Location(location);
-  const beside = spillLocation(location);
-  if (!beside) throw new Error('a registry has a place for what is spilled');
+  const cluster = place && `s3://${place.bucket}/${clusterKey(place.key)}`;
   const refuseGoogle = () => {
     throw new OperatorError(
       'registries on Google Cloud Storage cannot be edited here: it honours no If-Match on writes, so that an edit could ' +
@@ -82,11 +83,11 @@ export async function openDesktop(location: string, options: DesktopOptions): Pr
         `${location} is a local file, and those have no history; only a versioned bucket keeps one`,
       );
     },
-    spill: explainedSpill(createSpillStore(beside, s3), location),
+    spill: explainedSpill(spillBeside([location, ...(cluster && cluster !== location ? [cluster] : [])], s3), location),
     tryStore:
       place &&
       (async () => {
-        const layout = layoutOfKey(probeKey(layoutOfKey(place.key)));
+        const layout = layoutOfKey(probeKey(layoutOfKey(clusterKey(place.key))));
         return testStore(await createS3Store({ client: await s3(), bucket: place.bucket, layout }), systemClock);
       }),
     json,
@@ -100,6 +101,29 @@ export async function openDesktop(location: string, options: DesktopOptions): Pr
         throw new CommandError(error.message, { cause: error });
       }
     },
+  };
+}
+
+/**
+ * What is spilled beside a registry. What that of a node lists is beside that of its cluster; as the key alone does not tell
+ * for sure which of them it is, there is more than one place.
+ */
+function spillBeside(registries: readonly string[], s3: () => Promise<S3Client>): SpillStore {
+  const stores = registries.flatMap((registry) => {
+    const beside = spillLocation(registry);
+    return beside ? [createSpillStore(beside, s3)] : [];
+  });
+  const each = async (work: (store: SpillStore) => Promise<void>) => void (await Promise.all(stores.map(work)));
+  return {
+    put: (key, lines, signal) => each((store) => store.put(key, lines, signal)),
+    get: async (key, signal) => {
+      for (const store of stores) {
+        const lines = await store.get(key, signal);
+        if (lines) return lines;
+      }
+      return undefined;
+    },
+    remove: (key, signal) => each((store) => store.remove(key, signal)),
   };
 }
 

@@ -105,14 +105,14 @@ async function checkSpilled({ spill, signal, store }: Desktop, state: FlickerSta
   }
 }
 
-/** The epoch of the newest version that is left of a registry that is gone; 0 where none is kept. */
+/** The epoch of the newest version that can be read of a registry that is gone or damaged; 0 where none is kept. */
 async function lastKnownEpoch(desk: Desktop): Promise<number> {
   if (!desk.store.location.startsWith('s3://')) return 0;
   const kept = await desk.history();
   for await (const version of kept.versions(desk.signal)) {
     if (version.deleted) continue;
     const parsed = parseDocument(await kept.read(version, desk.signal));
-    return parsed.kind === 'current' ? parsed.document.lease.epoch : 0;
+    if (parsed.kind === 'current') return parsed.document.lease.epoch;
   }
   return 0;
 }

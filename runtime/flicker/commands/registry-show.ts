@@ -41,6 +41,7 @@ export async function show(desk: Desktop, only: string | undefined): Promise<num
     ),
   );
   printFiles(desk, state, only);
+  printSpilled(desk, state, only);
   if (state.legacy) print(`\nof format 1, until each source has started: ${legacyText(state)}\n`);
   return 0;
 }
@@ -98,10 +99,33 @@ function printFiles({ print }: Desktop, state: FlickerState, only: string | unde
   }
 }
 
+function printSpilled({ print }: Desktop, { spill = [] }: FlickerState, only: string | undefined): void {
+  const waiting = new Map<string, { source: string; destination: string; batches: number; events: number }>();
+  for (const { source, destination, events } of spill) {
+    if (only !== undefined && source !== only) continue;
+    const key = JSON.stringify([source, destination]);
+    const sum = waiting.get(key) ?? { source, destination, batches: 0, events: 0 };
+    waiting.set(key, { ...sum, batches: sum.batches + 1, events: sum.events + events });
+  }
+  if (waiting.size === 0) return;
+  const rows = [...waiting.values()].map(({ source, destination, batches, events }) => [
+    source,
+    destination,
+    String(batches),
+    String(events),
+  ]);
+  print(`\n${table(['SOURCE', 'SPILLED FOR', 'BATCHES', 'EVENTS'], rows)}`);
+}
+
 function part(state: FlickerState, only: string): object {
   const own = <Entry extends { readonly source: string }>(entries: Readonly<Record<string, Entry>>) =>
     Object.fromEntries(Object.entries(entries).filter(([, { source }]) => source === only));
-  return { sources: { [only]: state.sources[only] }, files: own(state.files), docker: own(state.docker ?? {}) };
+  return {
+    sources: { [only]: state.sources[only] },
+    files: own(state.files),
+    docker: own(state.docker ?? {}),
+    spill: (state.spill ?? []).filter(({ source }) => source === only),
+  };
 }
 
 function legacyText({ legacy }: FlickerState): string {

@@ -1,6 +1,9 @@
 import { errorText } from '../../core/errors';
 import { RegistryError } from '../../registry/errors';
+import { serializeDocument, type RegistryDocument } from '../../registry/format';
 import { look, OperatorError, type Stored } from '../../registry/operate';
+import { NO_ETAG } from '../../registry/self-test';
+import { defaultTiming, withTimeout } from '../../registry/timing';
 import { readState, upgradeV1 } from '../state';
 import type { Desktop } from './registry-desk';
 import { findingsOf } from './registry-fsck';
@@ -32,7 +35,9 @@ export async function verify(desk: Desktop): Promise<number> {
   }
   if (stored) {
     checks.push(...contentChecks(desk, stored));
-    checks.push(await conditionsCheck(desk), await historyCheck(desk, stored));
+    const conditions = await conditionsCheck(desk);
+    if (conditions.result === 'ok' && stored.kind === 'current') checks.push(await writeCheck(desk, stored.document));
+    checks.push(conditions, await historyCheck(desk, stored));
   }
   if (desk.json) desk.print(`${JSON.stringify({ location: desk.store.location, checks }, null, 2)}\n`);
   else
@@ -102,6 +107,27 @@ async function conditionsCheck({ tryStore }: Desktop): Promise<Check> {
       };
     case 'untested':
       return { check, result: 'warning', detail: `cannot be told: ${tried.reason}` };
+  }
+}
+
+/** Asks for what the condition forbids: who may not write is told so before. Nothing is written. */
+async function writeCheck({ clock, signal, store }: Desktop, document: RegistryDocument): Promise<Check> {
+  const check = 'write';
+  const reply = await withTimeout(clock, defaultTiming.attemptTimeoutMs, signal, (limit) =>
+    store.write(serializeDocument(document), { ifMatch: NO_ETAG }, limit),
+  );
+  switch (reply.kind) {
+    case 'precondition-failed':
+    case 'conflict':
+    case 'missing':
+      return { check, result: 'ok', detail: 'allowed; nothing was written' };
+    case 'denied':
+      return { check, result: 'failed', detail: `denied: ${reply.reason}; it needs s3:PutObject on the key` };
+    case 'committed':
+      return { check, result: 'failed', detail: 'a condition that does not hold was ignored' };
+    case 'failed':
+    case 'unknown':
+      return { check, result: 'warning', detail: `cannot be told: ${reply.reason}` };
   }
 }
 
