@@ -30,8 +30,8 @@ export function lokiDestination(mode: SettingsMode) {
     ...httpSettings(mode, true),
     ...delivery(mode),
   })
-    .refine((loki) => Object.keys(loki.labels).length + loki.label_attributes.length > 0, {
-      error: 'Loki wants a label at least: set labels',
+    .refine((loki) => Object.keys(loki.labels).length > 0 || loki.label_attributes.includes('path'), {
+      error: 'Loki answers 204 to an event without a label, and drops it: set labels, or name path in label_attributes',
     })
     .refine((loki) => Object.keys(loki.labels).length + loki.label_attributes.length <= MAX_LABELS, {
       error: `labels and label_attributes can be ${MAX_LABELS} together at most`,

@@ -106,9 +106,9 @@ const causes = [
   'timestamp too new',
   'max entry size',
   'structured metadata',
-  'label names per series',
+  'label names; limit',
+  'label name too long',
   'label value too long',
-  'stream limit exceeded',
 ];
 
 function explained(answer: ReturnType<typeof answerOfReply>, reply: Reply): ReturnType<typeof answerOfReply> {

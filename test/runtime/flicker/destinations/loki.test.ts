@@ -168,7 +168,8 @@ test('a push is of 1 MB at most', async () => {
 });
 
 test.each([
-  [{ labels: {} }, /Loki wants a label at least/],
+  [{ labels: {} }, /to an event without a label, and drops it/],
+  [{ labels: {}, label_attributes: ['container.name'] }, /to an event without a label, and drops it/],
   [{ label_attributes: Array.from({ length: 15 }, (_, i) => `a${i}`) }, /15 together at most/],
   [{ labels: { 'a.b': 'c' } }, /expected a label name/],
 ])('%j is refused', (settings, message) => {
