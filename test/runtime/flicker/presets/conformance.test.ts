@@ -73,6 +73,8 @@ describe.each(cases.map((one) => [one.name, one] as const))('%s', (_, one) => {
     const wanted = [...b.ids()];
     const [tooLate] = b.vendor.append(1, newest - one.overlapMs - one.lagMs - 60 * MINUTE);
     await b.drain();
+    for (const { id, time } of b.source.shipped)
+      expect([id, Date.parse(time ?? '')]).toEqual([id, b.times()[b.ids().indexOf(id ?? '')]]);
     // A window that was read and is not read again never shows it. Others may, and with a cursor always do.
     const seen = b.source.shipped.some(({ line }) => line === JSON.stringify(tooLate));
     if (one.mode !== 'watermark') expect(seen).toBe(one.mode === 'cursor');

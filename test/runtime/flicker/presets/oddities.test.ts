@@ -1,10 +1,10 @@
-import { flickerEvents } from '../../../../contract';
+import { flickerEvents, presets } from '../../../../contract';
 import { failureAs200 } from '../../../../dev/vendors/cloudflare';
 import type { Answer, VendorOptions } from '../../../../dev/vendors/frame';
 import { secondaryLimit, secondaryLimitInWords } from '../../../../dev/vendors/github';
 import { quotaExceeded } from '../../../../dev/vendors/google-workspace';
 import { tooManyAtOnce } from '../../../../dev/vendors/okta';
-import { Bench, cases } from './vendors';
+import { Bench, cases, NOW } from './vendors';
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
@@ -143,6 +143,17 @@ describe('what a vendor is asked', () => {
     expect(rest.every((names) => names.join() === 'from,take')).toBe(true);
   });
 
+  it('Auth0: the search finds the first log, though dates are not in the order of ids', async () => {
+    const b = await behind('auth0', { events: 0, limitPerWindow: 1000 });
+    b.advance(10 * MINUTE);
+    b.vendor.append(1, NOW - 5 * MINUTE);
+    b.vendor.append(1, NOW + 2 * MINUTE);
+    b.vendor.append(150, NOW + 1000);
+    b.vendor.append(150, NOW + 3 * MINUTE);
+    await b.source.poll();
+    expect(sorted(b.shipped)).toEqual(sorted(b.ids().slice(1)));
+  });
+
   it('1Password: the cursor alone, also that of the last page', async () => {
     const b = await behind('onepassword');
     await arrivesInFull(b);
@@ -183,6 +194,41 @@ describe('what a vendor is asked', () => {
         direction: 'asc',
       });
   });
+
+  it('Okta: no last request of a rate limit', async () => {
+    const b = await behind('okta');
+    await b.source.fill();
+    b.vendor.exhaust(2);
+    await b.source.fill();
+    const asked = b.pages;
+    await expect(b.source.fill()).rejects.toThrow('limits the rate of requests until');
+    expect(b.pages).toBe(asked);
+  });
+
+  it.each([
+    ['slack', 'latest', MINUTE],
+    ['google_workspace', 'endTime', 15 * MINUTE],
+    ['google_workspace, of a slow application', 'endTime', 180 * MINUTE],
+    ['cloudflare', 'before', 5 * MINUTE],
+    ['cloudflare_v1', 'before', 5 * MINUTE],
+  ])('%s: nothing that is so young that more of its time may come', async (name, parameter, lagMs) => {
+    const b = await behind(name, { events: 0 });
+    await b.source.poll();
+    const asked = b.vendor.requests.flatMap(({ query }) => query[parameter] ?? []);
+    const newest = asked.map((text) => (/^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text)));
+    expect(newest.length).toBeGreaterThan(0);
+    for (const time of newest) expect([time > b.now - lagMs - 1000, time <= b.now - lagMs]).toEqual([true, true]);
+  });
+
+  it.each(cases.filter(({ variant }) => !variant).map(({ name }) => name))(
+    '%s: no larger page than it has, whatever a config may say',
+    async (name) => {
+      const max = presets.find((preset) => preset.name === name)?.pageSize.max;
+      const b = await behind(name, {}, { page_size: max });
+      await b.source.poll();
+      expect(new Set(b.statuses)).toEqual(new Set([200]));
+    },
+  );
 
   it.each([
     // No more than 30,000 in an hour either.

@@ -24,6 +24,8 @@ export interface Case {
     readonly source: PresetSourceInput;
     /** The ids of all events, as they are shipped. */
     ids(): readonly string[];
+    /** The times of all events, as they are shipped. */
+    times(): readonly number[];
   }>;
   readonly mode: 'cursor' | 'watermark' | 'window';
   /** Events are asked for when they are this old. */
@@ -63,7 +65,7 @@ const google = (application: string) => async (options: VendorOptions) => {
     page_size: 10,
   };
   const ids = () => vendor.events.map(({ id }) => `${id.time}/${id.uniqueQualifier}/${id.applicationName}`);
-  return { vendor, source, ids };
+  return { vendor, source, ids, times: () => vendor.events.map(({ id }) => Date.parse(id.time)) };
 };
 
 const github = (scope: 'org' | 'enterprise') => async (options: VendorOptions) => {
@@ -77,7 +79,12 @@ const github = (scope: 'org' | 'enterprise') => async (options: VendorOptions) =
     endpoint: vendor.url,
     page_size: 10,
   };
-  return { vendor, source, ids: () => vendor.events.map(({ _document_id }) => _document_id) };
+  return {
+    vendor,
+    source,
+    ids: () => vendor.events.map(({ _document_id }) => _document_id),
+    times: () => vendor.events.map((event) => event['@timestamp']),
+  };
 };
 
 /** Every vendor of which there is a server with its oddities. */
@@ -91,6 +98,7 @@ export const cases: readonly Case[] = [
         vendor,
         source: { ...source, endpoint: vendor.url, page_size: 10 },
         ids: () => vendor.events.map(({ uuid }) => uuid),
+        times: () => vendor.events.map(({ published }) => Date.parse(published)),
       };
     },
     mode: 'cursor',
@@ -115,6 +123,7 @@ export const cases: readonly Case[] = [
           page_size: 10,
         },
         ids: () => vendor.events.map(({ uuid }) => uuid),
+        times: () => vendor.events.map(({ published }) => Date.parse(published)),
       };
     },
     mode: 'cursor',
@@ -136,7 +145,12 @@ export const cases: readonly Case[] = [
     start: async (options) => {
       const vendor = await startSlack({ ...options, token: 'token' });
       const source = { name: 'api', preset: 'slack' as const, token: 'token', endpoint: vendor.url, page_size: 10 };
-      return { vendor, source, ids: () => vendor.events.map(({ id }) => id) };
+      return {
+        vendor,
+        source,
+        ids: () => vendor.events.map(({ id }) => id),
+        times: () => vendor.events.map(({ date_create }) => date_create * 1000),
+      };
     },
     mode: 'window',
     lagMs: MINUTE,
@@ -159,6 +173,7 @@ export const cases: readonly Case[] = [
           page_size: 10,
         },
         ids: () => vendor.events.map(({ log_id }) => log_id),
+        times: () => vendor.events.map(({ date }) => Date.parse(date)),
       };
     },
     mode: 'cursor',
@@ -192,6 +207,7 @@ export const cases: readonly Case[] = [
         vendor,
         source: { ...source, endpoint: vendor.url, page_size: 10 },
         ids: () => vendor.events.map(({ id }) => id),
+        times: () => vendor.events.map(({ action }) => Date.parse(action.time)),
       };
     },
     mode: 'window',
@@ -208,6 +224,7 @@ export const cases: readonly Case[] = [
         vendor,
         source: { ...source, endpoint: vendor.url, page_size: 10 },
         ids: () => vendor.events.map(({ id }) => id),
+        times: () => vendor.events.map(({ when }) => Date.parse(when)),
       };
     },
     mode: 'window',
@@ -231,6 +248,7 @@ export const cases: readonly Case[] = [
           page_size: 10,
         },
         ids: () => vendor.events.map(({ uuid }) => uuid),
+        times: () => vendor.events.map(({ timestamp }) => Date.parse(timestamp)),
       };
     },
     mode: 'cursor',
@@ -254,15 +272,16 @@ export class Bench {
     readonly vendor: AnyVendor,
     readonly source: Harness,
     readonly ids: () => readonly string[],
+    readonly times: () => readonly number[],
     private readonly one: Case,
     private readonly clock: { time: number },
   ) {}
 
   static async open(one: Case, options: Omit<VendorOptions, 'now'> = {}, input: object = {}): Promise<Bench> {
     const clock = { time: NOW };
-    const { vendor, source, ids } = await one.start({ ...options, now: () => clock.time });
+    const { vendor, source, ids, times } = await one.start({ ...options, now: () => clock.time });
     const config = parsed({ ...source, ...input } as PresetSourceInput);
-    return new Bench(vendor, new Harness(config, undefined, NOW), ids, one, clock);
+    return new Bench(vendor, new Harness(config, undefined, NOW), ids, times, one, clock);
   }
 
   get now(): number {
