@@ -145,8 +145,12 @@ export function logShipperHelmChart(props: LogShipperHelmProps): Record<string, 
       },
       schema: object({ bucket: text, key: text, clusterId: text }),
     };
-    setVariable(flickerSettings.registryFile.env, 's3://{{ .Values.registry.bucket }}/{{ .Values.registry.key }}');
-    setVariable(flickerSettings.clusterId.env, '{{ .Values.registry.clusterId }}');
+    places.push({
+      type: 'text',
+      at: at(...container, 'env', indexOf(flickerSettings.registryFile.env), 'value'),
+      text: 's3://{{ .Values.registry.bucket }}/{{ .Values.registry.key }}',
+    });
+    setVariable(flickerSettings.clusterId.env, 'registry.clusterId');
   }
 
   function variables(): void {
@@ -157,7 +161,7 @@ export function logShipperHelmChart(props: LogShipperHelmProps): Record<string, 
       default: Object.fromEntries(Object.entries(aws).map(([name, env]) => [name, variable(env)])),
       schema: object(Object.fromEntries(Object.keys(aws).map((name) => [name, text]))),
     };
-    for (const [name, env] of Object.entries(aws)) setVariable(env, `{{ .Values.aws.${name} }}`);
+    for (const [name, env] of Object.entries(aws)) setVariable(env, `aws.${name}`);
 
     const { environment = {}, secrets = {} } = props;
     values.environment = {
@@ -165,7 +169,7 @@ export function logShipperHelmChart(props: LogShipperHelmProps): Record<string, 
       default: { ...environment },
       schema: object(Object.fromEntries(Object.keys(environment).map((name) => [name, text]))),
     };
-    for (const name of Object.keys(environment)) setVariable(name, `{{ .Values.environment.${name} }}`);
+    for (const name of Object.keys(environment)) setVariable(name, `environment.${name}`);
     values.secrets = {
       description: 'Keys of Secrets that hold the variables that the config refers to.',
       default: Object.fromEntries(
@@ -241,10 +245,10 @@ export function logShipperHelmChart(props: LogShipperHelmProps): Record<string, 
       default: { url: variable(url, bundle), sha256: variable(sha256, bundle), image: field(...bundle, 'image') },
       schema: object({ url: text, sha256: text, image: text }),
     };
-    setVariable(url, '{{ .Values.bundle.url }}', bundle);
-    setVariable(sha256, '{{ .Values.bundle.sha256 }}', bundle);
+    setVariable(url, 'bundle.url', bundle);
+    setVariable(sha256, 'bundle.sha256', bundle);
     for (const [name, env] of Object.entries({ region: awsEnvironment.region, endpointUrl: awsEnvironment.endpoint })) {
-      if (name === 'region' || props.endpointUrl !== undefined) setVariable(env, `{{ .Values.aws.${name} }}`, bundle);
+      if (name === 'region' || props.endpointUrl !== undefined) setVariable(env, `aws.${name}`, bundle);
     }
     places.push({ type: 'value', at: at(...bundle, 'image'), value: 'bundle.image' });
   }
@@ -271,8 +275,8 @@ export function logShipperHelmChart(props: LogShipperHelmProps): Record<string, 
     return field(...of, 'env', indexOf(name, of), 'value');
   }
 
-  function setVariable(name: string, template: string, of: readonly (string | number)[] = container): void {
-    places.push({ type: 'text', at: at(...of, 'env', indexOf(name, of), 'value'), text: template });
+  function setVariable(name: string, value: string, of: readonly (string | number)[] = container): void {
+    places.push({ type: 'value', at: at(...of, 'env', indexOf(name, of), 'value'), value });
   }
 }
 

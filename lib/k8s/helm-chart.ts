@@ -196,7 +196,8 @@ function expression(place: HelmPlace, { indent, key, tree }: Line): string[] {
     case 'block':
       return [`${indent}${key}: |-`, `${indent}  {{- ${place.expression} | nindent ${depth + 2} }}`];
     case 'value':
-      if (!tree) return [`${indent}${key}: {{ toYaml .Values.${place.value} }}`];
+      // JSON is YAML of one line, whatever a text holds.
+      if (!tree) return [`${indent}${key}: {{ toJson .Values.${place.value} }}`];
       return [`${indent}${key}:`, `${indent}  {{- toYaml .Values.${place.value} | nindent ${depth + 2} }}`];
     case 'optional':
       return [

@@ -68,7 +68,7 @@ export const shipperShapes: Readonly<Record<string, Partial<LogShipperChartProps
     }),
     identity: AwsIdentity.irsa('arn:aws:iam::123456789012:role/flicker'),
     secrets: { OKTA_API_TOKEN: { name: 'okta', key: 'token' } },
-    environment: { COMPANY: 'company' },
+    environment: { COMPANY: 'company', NOTE: 'a "b" \\ {{ c }}\n<é>' },
     monitoring: { labels: { release: 'prometheus' } },
   },
   standby: { namespace: 'standby', config: plainConfig({ ha: true }), monitoring: {} },
