@@ -153,6 +153,7 @@ test('of several destinations the one that is named gets them', async () => {
 
 test('of several destinations the one that refused them gets them, unless another is named', async () => {
   const path = await letter('other', ['d'], 'four-', 'second');
+  expect((await dlq('list', '--source', 'other')).out).toContain('  second (http somewhere)  ');
   expect((await dlq('replay', relative(place(), path), '--yes')).code).toBe(0);
   expect(received.map(({ line, url }) => [line, url])).toEqual([['d', '/second']]);
   const again = await letter('other', ['e'], 'five-', 'second');
