@@ -4,8 +4,8 @@ import type { Preset } from './preset';
 import { day, minute, second } from './units';
 
 /**
- * By checkpoint, which is the id of the last log. The first log is found by a search. Logs are ordered by `log_id`, their
- * dates are not. A checkpoint lives as long as its log, which depends on the plan.
+ * By checkpoint, which is the id of the last log. The first log is found by a search; behind it Auth0 wants its `next` links
+ * followed. Logs are ordered by `log_id`, their dates are not. A checkpoint lives as long as its log, which depends on the plan.
  */
 export const auth0 = {
   name: 'auth0',
@@ -29,7 +29,7 @@ export const auth0 = {
   ],
   first: { query: { q: 'date:[{from} TO *]', sort: 'date:1', per_page: '100' } },
   next: { query: { from: '{cursor}', take: '{size}' } },
-  paging: { by: 'last_id', field: 'log_id', first: 'least' },
+  paging: { by: 'last_id', field: 'log_id', first: 'least', link: true },
   pageSize: { default: 100, max: 100 },
   results: '',
   id: ['log_id'],

@@ -104,8 +104,15 @@ export type Paging =
   /**
    * The id of the last entry of a page, by its dot path. Ends at an empty page, or where `more` is false. `first: 'least'`: the
    * first page is a search in another order; only its entry with the least id counts, and the walk goes on behind that.
+   * `link`: pages behind the first have a `Link` to the next, which is followed as it is.
    */
-  | { readonly by: 'last_id'; readonly field: string; readonly more?: string; readonly first?: 'least' }
+  | {
+      readonly by: 'last_id';
+      readonly field: string;
+      readonly more?: string;
+      readonly first?: 'least';
+      readonly link?: true;
+    }
   /** Page numbers, from `start`. `next`: dot path to the next number. Ends where that or `more` says so, else at an empty page. */
   | { readonly by: 'page'; readonly start: number; readonly next?: string; readonly more?: string }
   /** Number of entries to pass over. Ends at an empty page. */

@@ -37,11 +37,12 @@ export function nextPage(spec: ApiSpec, at: PageRef, page: PageFacts, visited: R
   const { paging, onEmpty } = spec;
   const empty = page.entries.length === 0;
   if (empty && onEmpty === 'tail') {
-    const kept = referenceIn(spec, page) ?? at;
+    const kept = referenceIn(spec, at, page) ?? at;
     return kept === undefined ? END : { kind: 'tail', at: kept, more: false };
   }
   if (empty && onEmpty === 'end') return END;
-  const next = paging.by === 'offset' || paging.by === 'page' ? nextNumber(paging, at, page) : referenceIn(spec, page);
+  const next =
+    paging.by === 'offset' || paging.by === 'page' ? nextNumber(paging, at, page) : referenceIn(spec, at, page);
   if (next === undefined || !goesOn(paging, page)) return END;
   if (spec.preset === undefined && (next === at || visited.has(next))) return END;
   // A vendor may keep one cursor for a whole walk; only the same page again proves that it does not move.
@@ -59,7 +60,7 @@ export function firstEntries(paging: Paging, entries: readonly unknown[]): reado
 
 /** The server keeps the place: there is always a next one, if only the same. */
 function nextPlace(spec: ApiSpec, at: PageRef, page: PageFacts): Next {
-  const next = referenceIn(spec, page) ?? at;
+  const next = referenceIn(spec, at, page) ?? at;
   if (next === undefined) return END;
   const { mode, paging, pageSize } = spec;
   const { length } = page.entries;
@@ -92,7 +93,7 @@ function goesOn(paging: Paging, { body, entries }: PageFacts): boolean {
 }
 
 /** What names the next page. */
-function referenceIn({ paging, endpoint }: ApiSpec, page: PageFacts): string | number | undefined {
+function referenceIn({ paging, endpoint }: ApiSpec, at: PageRef, page: PageFacts): string | number | undefined {
   switch (paging.by) {
     case 'link':
       return nextLink(page, endpoint);
@@ -102,8 +103,10 @@ function referenceIn({ paging, endpoint }: ApiSpec, page: PageFacts): string | n
     }
     case 'cursor':
       return reference(fieldAt(page.body, paging.field));
-    case 'last_id':
-      return reference(fieldAt(page.entries.at(-1), paging.field));
+    case 'last_id': {
+      const link = paging.link && at !== undefined ? nextLink(page, endpoint) : undefined;
+      return link ?? reference(fieldAt(page.entries.at(-1), paging.field));
+    }
     case 'none':
     case 'offset':
     case 'page':

@@ -1,4 +1,4 @@
-import { fill, namesIn, type JsonTemplate, type Values } from '../../../../contract/flicker';
+import { fill, namesIn, type JsonTemplate, type Paging, type Values } from '../../../../contract/flicker';
 import { SourceError } from '../../source';
 import { place } from './http';
 import type { ApiSpec } from './spec';
@@ -21,7 +21,7 @@ export interface PageRequest {
 /** The request of a page. @throws SourceError when a saved link leads to another host */
 export function pageRequest(spec: ApiSpec, at: PageRef, range: Range): PageRequest {
   const { endpoint, paging } = spec;
-  if (at !== undefined && (paging.by === 'link' || paging.by === 'url')) {
+  if (at !== undefined && isUrl(paging, at)) {
     return { url: sameOrigin(new URL(String(at), endpoint), endpoint), body: undefined };
   }
   const template = at === undefined ? spec.first : spec.next;
@@ -38,6 +38,13 @@ export function pageRequest(spec: ApiSpec, at: PageRef, range: Range): PageReque
   }
   const body = template.body === undefined ? undefined : JSON.stringify(fillJson(template.body, values));
   return { url: sameOrigin(url, endpoint), body };
+}
+
+/** Whether a page is named by a whole URL. */
+function isUrl(paging: Paging, at: string | number): boolean {
+  return (
+    paging.by === 'link' || paging.by === 'url' || (paging.by === 'last_id' && !!paging.link && URL.canParse(`${at}`))
+  );
 }
 
 function requestValues(spec: ApiSpec, at: PageRef, { from, to }: Range): Values {

@@ -143,6 +143,17 @@ describe('what a vendor is asked', () => {
     expect(rest.every((names) => names.join() === 'from,take')).toBe(true);
   });
 
+  it('Auth0: the link that a checkpoint has, as it is', async () => {
+    const b = await behind('auth0', { events: 3 });
+    await b.source.poll();
+    const link = `${b.vendor.requests[1]?.url.origin}/api/v2/logs?from=x&take=7&other=1`;
+    b.vendor.fail({ status: 200, headers: { Link: `<${link}>; rel="next"` }, body: [] });
+    await b.source.poll();
+    await b.source.restart();
+    await expect(b.source.poll()).rejects.toThrow('refused the page');
+    expect(b.vendor.requests.at(-1)?.url.href).toBe(link);
+  });
+
   it('Auth0: the search finds the first log, though dates are not in the order of ids', async () => {
     const b = await behind('auth0', { events: 0, limitPerWindow: 1000 });
     b.advance(10 * MINUTE);

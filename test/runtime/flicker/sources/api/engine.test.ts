@@ -215,7 +215,7 @@ describe('a rate limit', () => {
     append(30, NOW);
     const rate = { remaining: 2, resetAt: NOW + 30_000 };
     const [entry] = Object.values(source.committed.sources);
-    expect(entry?.position['rate']).toEqual({ remaining: 599, resetAt: NOW + MINUTE });
+    expect(entry?.position['rate']).toEqual({ remaining: 499, resetAt: NOW + MINUTE });
     if (entry) entry.position = { ...entry.position, rate };
     await source.restart();
     await expect(source.poll()).rejects.toMatchObject({ retryAfterMs: 30_000 });
