@@ -27,7 +27,7 @@ const configMap: ConfigLimit = {
 
 /** What a chart sets itself; anything else about the program may be set in `environment`. */
 const ownVariables: readonly string[] = [
-  ...(['config', 'configFile', 'track', 'registryFile', 'clusterId', 'nodeId', 'port'] as const).map(
+  ...(['config', 'configFile', 'track', 'registryFile', 'clusterId', 'nodeId', 'port', 'ha'] as const).map(
     (setting) => flickerSettings[setting].env,
   ),
   ...Object.values(awsEnvironment),
@@ -85,12 +85,19 @@ export function checkChart(where: string, props: CheckedProps): FlickerConfig {
   return config;
 }
 
-function checkNames(where: string, props: CheckedProps): void {
+/** @throws Error for a name that Kubernetes, or the key of a registry, cannot have */
+export function checkNames(
+  where: string,
+  props: Pick<CheckedProps, 'name' | 'stage' | 'shipperName' | 'registryBucket' | 'registryKey'> & {
+    readonly namespace?: string;
+  },
+): void {
   for (const prop of ['name', 'namespace'] as const) {
-    if (Token.isUnresolved(props[prop]) || /^[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?$/.test(props[prop])) continue;
+    const name = props[prop];
+    if (name === undefined || Token.isUnresolved(name) || /^[a-z0-9]([-a-z0-9]{0,50}[a-z0-9])?$/.test(name)) continue;
     throw problem({
       what: `${prop} of ${where}`,
-      got: JSON.stringify(props[prop]),
+      got: JSON.stringify(name),
       expected: 'at most 52 lower-case letters, digits and "-"',
       fix: 'choose another name',
     });
@@ -104,17 +111,19 @@ function checkNames(where: string, props: CheckedProps): void {
       fix: `set ${prop}`,
     });
   }
-  if (props.registryKey?.startsWith('/')) {
+  for (const prop of ['registryBucket', 'registryKey'] as const) {
+    if (props[prop] !== '' && !props[prop]?.startsWith('/')) continue;
     throw problem({
-      what: `registryKey of ${where}`,
-      got: JSON.stringify(props.registryKey),
-      expected: 'a key without "/" at its beginning',
-      fix: 'write it as the listing of the bucket shows it',
+      what: `${prop} of ${where}`,
+      got: JSON.stringify(props[prop]),
+      expected: prop === 'registryKey' ? 'a key without "/" at its beginning' : 'the name of a bucket',
+      fix: 'write it as the listing of S3 shows it',
     });
   }
 }
 
-function checkVariables(where: string, environment: readonly string[], secrets: readonly string[]): void {
+/** @throws Error for a variable that the chart sets itself, or that is given twice */
+export function checkVariables(where: string, environment: readonly string[], secrets: readonly string[]): void {
   const own = [...environment, ...secrets].find((name) => ownVariables.includes(name));
   const both = environment.find((name) => secrets.includes(name));
   const name = own ?? both;
@@ -150,6 +159,11 @@ function checkPaths(where: string, config: FlickerConfig, nodeLogs: boolean): vo
       fix: `read the logs of pods: nodeLogs, and log_files of ${POD_LOGS}/*/*/*.log with format cri`,
     });
   }
+  checkWritten(where, config);
+}
+
+/** @throws Error for a place in the container that events would be written to */
+export function checkWritten(where: string, config: FlickerConfig): void {
   const written = [
     ...usedDestinations(config).flatMap((to) => (to.type === 'file' ? [to.path] : [])),
     ...(config.dead_letter && 'path' in config.dead_letter ? [config.dead_letter.path] : []),
@@ -158,7 +172,7 @@ function checkPaths(where: string, config: FlickerConfig, nodeLogs: boolean): vo
     throw problem({
       what: `config of ${where}: a local path`,
       got: written[0] ?? '',
-      expected: 'a bucket: nothing in the pod can be written or outlives it',
+      expected: 'a bucket: nothing in the container can be written and outlives it',
       fix: 'use S3',
     });
   }

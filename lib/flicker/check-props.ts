@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import type { Construct } from 'constructs';
-import { BUNDLE_FOLDER, flickerSettings, type FlickerConfig } from '../../contract';
+import { awsCredentialEnvironment, BUNDLE_FOLDER, flickerSettings, type FlickerConfig } from '../../contract';
 import { RUNTIME_VOLUME } from '../delivery/runtime-code';
 import { problem } from '../problem';
 import type { LogShipperProps, LogVolume } from './log-shipper-props';
@@ -63,6 +63,14 @@ function checkVariables(where: string, { environment = {}, secrets = {} }: LogSh
         got: name,
         expected: 'variables that the construct does not set itself',
         fix: 'use the props config, registry, stage and shipperName',
+      });
+    }
+    if (Object.values<string>(awsCredentialEnvironment).includes(name)) {
+      throw problem({
+        what: `environment of ${where}`,
+        got: name,
+        expected: 'no keys: the SDK would prefer them to the role of the task, which has the permissions',
+        fix: 'grant what is missing to the shipper, which is grantable',
       });
     }
   }

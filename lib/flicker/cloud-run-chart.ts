@@ -16,6 +16,7 @@ import {
 import { secretVariable, type SecretKey } from '../k8s/aws-identity';
 import { describeToken, tokenFields, tokenProblems } from '../k8s/tokens';
 import { problem } from '../problem';
+import { checkNames, checkVariables, checkWritten } from './check-chart';
 import { GOOGLE_STORAGE, NO_HA_ON_GOOGLE } from './google-storage';
 import { checkConfig, type ConfigLimit } from './shipper-config';
 
@@ -101,12 +102,14 @@ export class CloudRunLogShipper extends Chart {
   /** The registry: `s3://bucket/key`. */
   readonly registryFile: string;
 
-  /** @throws Error for `ha`, files, a stop that takes longer than Cloud Run waits, or a config that is not valid */
+  /** @throws Error for `ha`, files, a stop that takes longer than Cloud Run waits, or props or a config that are not valid */
   constructor(scope: Construct, id: string, props: CloudRunLogShipperProps) {
     super(scope, id, { disableResourceNameHashes: true });
     const { name = FLICKER, stage = 'prod', shipperName = id, environment = {}, secrets = {} } = props;
     const input = { shutdown_timeout_ms: SHUTDOWN_MS, ...props.config };
     const variables = { environment, secrets: Object.keys(secrets) };
+    checkNames(this.node.path, { ...props, name, stage, shipperName });
+    checkVariables(this.node.path, Object.keys(environment), variables.secrets);
     checkCloudRun(this.node.path, checkConfig(this.node.path, input, variables, serviceDefinition));
     this.registryFile = `s3://${props.registryBucket}/${registryLayout(FLICKER, stage, shipperName).key}`;
     const settings = renderFlickerSettings({
@@ -195,6 +198,7 @@ function checkCloudRun(where: string, config: FlickerConfig): void {
       fix: 'ship files where they are written',
     });
   }
+  checkWritten(where, config);
   if (config.shutdown_timeout_ms > (STOP_SECONDS - 1) * 1000) {
     throw problem({
       what: `shutdown_timeout_ms of ${where}`,

@@ -17,6 +17,12 @@ export interface LogShipperGrant {
    */
   readonly stage?: string;
   /**
+   * Key of a registry that exists already, as in a `LogShipperChart`.
+   *
+   * @default - follows from stage and shipperName
+   */
+  readonly registryKey?: string;
+  /**
    * Variables that the config refers to and that are known now.
    *
    * @default - none
@@ -42,6 +48,6 @@ export function grantLogShipper(grantee: iam.IGrantable, grant: LogShipperGrant)
     environment: grant.environment ?? {},
     secrets: grant.secrets ?? [],
   });
-  const { key } = registryLayout(FLICKER, stage, shipperName);
+  const { registryKey: key = registryLayout(FLICKER, stage, shipperName).key } = grant;
   return registry.grants.calls(grantee, flickerCalls(config, `s3://${registry.bucket.bucketName}/${key}`));
 }

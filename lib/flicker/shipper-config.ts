@@ -181,6 +181,12 @@ export function pathProblems(where: string, config: FlickerConfig, folders: read
       expected: 'storage that all tasks share',
       fix: 'give the volume a fileSystem, or leave shared out',
     }));
+  const docker = config.docker_containers.map(({ container, labels }) => ({
+    what: `docker_containers of ${where}`,
+    got: container ?? labels.join(', '),
+    expected: 'none: Fargate has no Docker daemon that a task may ask',
+    fix: 'let the containers of the task write files: logVolumes, and log_files in them',
+  }));
   const all = usedDestinations(config);
   const written = [
     ...all.flatMap((to) => (to.type === 'file' ? [{ key: 'destination file', path: to.path }] : [])),
@@ -195,5 +201,5 @@ export function pathProblems(where: string, config: FlickerConfig, folders: read
       expected: 'a path that can be written and outlives the task, or a bucket',
       fix: 'use S3, or mount a file system there: shipper.container.addMountPoints',
     }));
-  return [...files, ...unshared, ...written].map(describeProblem);
+  return [...files, ...unshared, ...docker, ...written].map(describeProblem);
 }

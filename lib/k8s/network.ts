@@ -1,5 +1,6 @@
 import type { Construct } from 'constructs';
 import { k8s } from 'cdk8s-plus-28';
+import { problem } from '../problem';
 
 export interface PortOptions {
   readonly ports: readonly number[];
@@ -30,12 +31,11 @@ export class NetworkEdge {
     return new NetworkEdge([{ ...podsOf(namespace), ...pods }], portsOf(ports));
   }
 
-  /** Addresses in CIDR notation. */
+  /** Addresses in CIDR notation. @throws Error when there is none, or no port */
   static addresses(cidrs: readonly string[], ports: PortOptions): NetworkEdge {
-    return new NetworkEdge(
-      cidrs.map((cidr) => ({ ipBlock: { cidr } })),
-      portsOf(ports),
-    );
+    const peers = cidrs.map((cidr) => ({ ipBlock: { cidr } }));
+    if (peers.length === 0) throw none('cidrs', 'address');
+    return new NetworkEdge(peers, portsOf(ports));
   }
 
   /** Every address, IPv4 and IPv6, but those of the node itself: NetworkPolicies know no host names. */
@@ -75,7 +75,18 @@ function podsOf(namespace: string): k8s.NetworkPolicyPeer {
   return { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } } };
 }
 
+/** An empty list in a NetworkPolicy stands for all of them. */
+function none(prop: string, what: string): Error {
+  return problem({
+    what: `${prop} of a NetworkEdge`,
+    got: 'none',
+    expected: `at least one: a NetworkPolicy takes an empty list for every ${what}`,
+    fix: 'leave the edge out, or name what it leads to',
+  });
+}
+
 function portsOf({ ports, protocol = 'TCP' }: PortOptions): k8s.NetworkPolicyPort[] {
+  if (ports.length === 0) throw none('ports', 'port');
   return ports.map((port) => ({ port: k8s.IntOrString.fromNumber(port), protocol }));
 }
 

@@ -1,9 +1,12 @@
+import { Stack, Token } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import type * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import { REPLICA_DENIED_ACTIONS, registryOperatorCalls, registryReadCalls, type RegistryLayout } from '../../contract';
 import { acknowledgeWildcards } from '../identity/acknowledge';
 import { grantCalls } from '../identity/grant-calls';
+import { problem } from '../problem';
 import {
   acknowledgeAccessLogs,
   createRegistryBucket,
@@ -37,9 +40,10 @@ export class StandbyStateRegistry extends Construct implements IStateRegistry {
   /** The key that both buckets are encrypted with, if not by S3. */
   readonly encryptionKey: StandbyStateRegistryProps['encryptionKey'];
 
-  /** @throws Error when `noncurrentVersionsToRetain` is not what S3 accepts */
+  /** @throws Error when a name is not known at synth, or `noncurrentVersionsToRetain` is not what S3 accepts */
   constructor(scope: Construct, id: string, props: StandbyStateRegistryProps) {
     super(scope, id);
+    checkName(this, props.bucketName);
     const { replicaBucketName = `${props.bucketName}-replica`, ...home } = props;
     this.encryptionKey = props.encryptionKey;
     this.bucket = createRegistryBucket(this, home);
@@ -75,10 +79,16 @@ export class ReplicatedStateRegistry extends Construct implements IStateRegistry
   readonly grants: StateRegistryGrants;
   readonly standby: StandbyStateRegistry;
 
-  /** @throws Error when `noncurrentVersionsToRetain` is not what S3 accepts */
+  /**
+   * @throws Error when the name is not known at synth, the standby is in no other region, one of both has a KMS key, or
+   *   `noncurrentVersionsToRetain` is not what S3 accepts
+   */
   constructor(scope: Construct, id: string, props: ReplicatedStateRegistryProps) {
     super(scope, id);
     const { standby, ...own } = props;
+    checkName(this, own.bucketName);
+    checkRegions(this, standby);
+    checkKeys(this, own.encryptionKey, standby.encryptionKey);
     this.standby = standby;
     // The role that the CDK makes may have a fixed name, of which an account has one.
     const role = new iam.Role(this, 'Replication', { assumedBy: new iam.ServicePrincipal('s3.amazonaws.com') });
@@ -109,6 +119,38 @@ export class ReplicatedStateRegistry extends Construct implements IStateRegistry
     this.bucket.node.addDependency(standby);
     this.grants = new StateRegistryGrants(this.bucket);
   }
+}
+
+function checkName({ node }: Construct, bucketName: string): void {
+  if (!Token.isUnresolved(bucketName)) return;
+  throw problem({
+    what: `bucketName of ${node.path}`,
+    got: 'a CDK token',
+    expected: 'a name known at synth: the stacks of the other region refer to it',
+    fix: 'write the name',
+  });
+}
+
+function checkRegions(primary: Construct, standby: Construct): void {
+  const [near, far] = [Stack.of(primary).region, Stack.of(standby).region];
+  if (!Token.isUnresolved(near) && !Token.isUnresolved(far) && near !== far) return;
+  throw problem({
+    what: `standby of ${primary.node.path}`,
+    got: near === far && !Token.isUnresolved(near) ? `a standby in ${near} as well` : 'stacks without a region',
+    expected: 'a region for each of both stacks, known at synth, and not the same',
+    fix: "give both stacks their env: { account: '…', region: '…' }",
+  });
+}
+
+/** S3 takes a key for the copies of encrypted objects alone, and none of these without one. */
+function checkKeys(primary: Construct, own: kms.IKey | undefined, copy: kms.IKey | undefined): void {
+  if (Boolean(own) === Boolean(copy)) return;
+  throw problem({
+    what: `encryptionKey of ${primary.node.path}`,
+    got: own ? 'a key here and none of the standby' : 'none here and a key of the standby',
+    expected: 'a key of each region, or none at all: S3 refuses the replication otherwise',
+    fix: 'give the other one a key of its region',
+  });
 }
 
 /** Replication writes by actions of its own. */

@@ -5,6 +5,7 @@ import {
   readFlickerEnvironment,
   type FlickerConfigInput,
 } from '../../../contract';
+import type { CloudRunLogShipperProps } from '../../../lib/k8s';
 import { plainConfig } from '../support/app';
 import { cloudRunChart, manifestsOf } from '../support/charts';
 
@@ -64,6 +65,22 @@ test.each<[string, Partial<FlickerConfigInput>, string]>([
     { shutdown_timeout_ms: '10s' },
     'shutdown_timeout_ms of audit: got 10000 ms, expected at most 9000 ms',
   ],
+  [
+    'dead letters in the memory of an instance',
+    { dead_letter: { path: '/tmp/dlq' } },
+    'config of audit: a local path: got /tmp/dlq, expected a bucket',
+  ],
 ])('%s is refused', (_, change, message) => {
   expect(() => cloudRunChart({ config: plainConfig(change) })).toThrow(message);
+});
+
+test.each<[string, Partial<CloudRunLogShipperProps>, string]>([
+  ['a stage with a slash', { stage: 'a/b' }, 'stage of audit: got "a/b"'],
+  ['a name with capitals', { name: 'Flicker' }, 'name of audit: got "Flicker"'],
+  ['no bucket', { registryBucket: '' }, 'registryBucket of audit: got "", expected the name of a bucket'],
+  ['a variable of the chart', { environment: { FLICKER_REGISTRY_FILE: 's3://a/b' } }, 'got FLICKER_REGISTRY_FILE'],
+  ['other credentials', { secrets: { AWS_ACCESS_KEY_ID: { name: 'a', key: '1' } } }, 'got AWS_ACCESS_KEY_ID'],
+  ['a variable twice', { environment: { API_TOKEN: 'a' } }, 'got API_TOKEN, which is in secrets too'],
+])('%s is refused', (_, change, message) => {
+  expect(() => cloudRunChart(change)).toThrow(message);
 });

@@ -52,6 +52,11 @@ test.each<[string, (stack: Stack) => Partial<LogShipperProps>, string]>([
     'environment of Test/Shipper: got FLICKER_CONFIG, expected variables that the construct does not set itself; use the props config, registry, stage and shipperName',
   ],
   [
+    'keys beside the role',
+    () => ({ environment: { AWS_ACCESS_KEY_ID: 'AKIA' } }),
+    'environment of Test/Shipper: got AWS_ACCESS_KEY_ID, expected no keys: the SDK would prefer them to the role of the task',
+  ],
+  [
     'a variable twice',
     (stack) => ({ environment: { TOKEN: 'a' }, secrets: { TOKEN: new Secret(stack, 'Token') } }),
     'environment of Test/Shipper: got TOKEN, which is in secrets too, expected each variable once; remove it from one of them',
@@ -100,6 +105,12 @@ describe('the config', () => {
       'the config of Test/Shipper is not valid:\n' +
         '  - (top level): unknown key "api_source", did you mean "api_sources"?\n' +
         '  - (top level): there is no source: add log_files, docker_containers or api_sources',
+    );
+  });
+
+  test('fails on containers of a daemon that Fargate has not', () => {
+    expect(withConfig(plainConfig({ docker_containers: [{ container: 'web' }] }))).toContain(
+      'docker_containers of Test/Shipper: got web, expected none: Fargate has no Docker daemon',
     );
   });
 

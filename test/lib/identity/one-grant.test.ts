@@ -74,3 +74,14 @@ test('one grant is the same for all of them, the key included', () => {
   expect(JSON.stringify(task)).toContain('kms:GenerateDataKey');
   for (const other of others) expect(other).toEqual(task);
 });
+
+test('a registry with a key of its own is granted by that key', () => {
+  const stack = testStack({ env: { account: ACCOUNT, region: REGION } });
+  const role = new PodIdentityRole(stack, 'Pod', { namespace: 'a', serviceAccountName: 'b', clusterName: 'main' });
+  const registry = new StateRegistry(stack, 'Registry');
+  grantLogShipper(role, { registry, config: plainConfig(), shipperName: 'audit', registryKey: 'old/state.json' });
+  const text = JSON.stringify(policiesOf(stack).identity(/^podrole/));
+  expect(text).toContain('/old/state.json"');
+  expect(text).toContain('/old/state/*"');
+  expect(text).not.toContain('audit-registry');
+});

@@ -234,6 +234,7 @@ describe('errors', () => {
     ['a namespace', { namespace: 'a_b' }, 'namespace of okta: got "a_b"'],
     ['a shipper name', { shipperName: 'a/b' }, 'shipperName of okta: got "a/b"'],
     ['a key', { registryKey: '/a' }, 'registryKey of okta: got "/a"'],
+    ['no bucket', { registryBucket: '' }, 'registryBucket of okta: got "", expected the name of a bucket'],
     [
       'a second pod',
       { replicas: 2 },
@@ -281,6 +282,11 @@ describe('errors', () => {
       'environment of okta: got AWS_REGION, expected variables that',
     ],
     [
+      'a variable that says otherwise than the config',
+      { environment: { FLICKER_HA: 'false' } },
+      'environment of okta: got FLICKER_HA',
+    ],
+    [
       'a variable twice',
       { environment: { A: 'x' }, secrets: { A: { name: 'a', key: 'b' } } },
       'environment of okta: got A, which is in secrets too',
@@ -311,6 +317,13 @@ describe('errors', () => {
     expect(() => ContainerCode.image(image)).toThrow(
       `image: got "${image}", expected an image with its digest, or with a tag other than "latest"`,
     );
+  });
+
+  test('an edge that would be open to every port, or every address', () => {
+    expect(() => NetworkEdge.anywhere({ ports: [] })).toThrow(
+      'ports of a NetworkEdge: got none, expected at least one',
+    );
+    expect(() => NetworkEdge.addresses([], { ports: [514] })).toThrow('cidrs of a NetworkEdge: got none');
   });
 
   test('a bundle that is nowhere', () => {

@@ -1,4 +1,4 @@
-import { Stack } from 'aws-cdk-lib';
+import { Aws, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
@@ -108,4 +108,48 @@ test('nobody but replication writes the replica; who promotes reads it and write
   expect(await may('s3:DeleteObject', replica)).toBe(false);
   expect(await may('s3:PutObject', home, conditional)).toBe(true);
   expect(await may('s3:PutObject', { ...home, key: 'flicker/prod/other-registry.json' }, conditional)).toBe(false);
+});
+
+test.each<[string, (env: (region: string) => Stack) => unknown, string]>([
+  [
+    'a standby in the same region',
+    (at) =>
+      new ReplicatedStateRegistry(at('eu-west-1'), 'Registry', {
+        bucketName: 'near',
+        standby: new StandbyStateRegistry(at('eu-west-1'), 'Standby', { bucketName: 'far' }),
+      }),
+    'got a standby in eu-west-1 as well, expected a region for each of both stacks',
+  ],
+  [
+    'stacks without a region',
+    () => {
+      const app = testApp();
+      const standby = new StandbyStateRegistry(new Stack(app, 'Far'), 'Standby', { bucketName: 'far' });
+      return new ReplicatedStateRegistry(new Stack(app, 'Near'), 'Registry', { bucketName: 'near', standby });
+    },
+    'standby of Near/Registry: got stacks without a region',
+  ],
+  [
+    'a name that is a token',
+    (at) => new StandbyStateRegistry(at('eu-west-1'), 'Standby', { bucketName: Aws.STACK_NAME }),
+    'got a CDK token, expected a name known at synth',
+  ],
+  [
+    'a key in one region',
+    (at) => {
+      const near = at('eu-central-1');
+      return new ReplicatedStateRegistry(near, 'Registry', {
+        bucketName: 'near',
+        encryptionKey: kms.Key.fromKeyArn(near, 'Key', `arn:aws:kms:eu-central-1:${ACCOUNT}:key/a`),
+        standby: new StandbyStateRegistry(at('eu-west-1'), 'Standby', { bucketName: 'far' }),
+      });
+    },
+    'got a key here and none of the standby',
+  ],
+])('%s is refused', (_, make, message) => {
+  const app = testApp();
+  let count = 0;
+  expect(() => make((region) => new Stack(app, `Test${(count += 1)}`, { env: { account: ACCOUNT, region } }))).toThrow(
+    message,
+  );
 });
