@@ -22,8 +22,6 @@ import type { Commits } from './commits';
 import { MAX_SPILLED } from './outlets/backlog';
 import { readState, type FlickerState, type SpillEntry } from './state';
 
-/** A node whose registry was not written for this long has vanished: a live one writes it every minute. */
-const VANISHED_MS = 15 * 60_000;
 /** Longest time between two looks at the registries of all nodes. */
 const LOOK_MS = 15 * 60_000;
 /** Longest time that one takeover may take. */
@@ -35,6 +33,9 @@ export interface AdoptOptions {
   /** Where the registry of the cluster is, and of this node. */
   readonly main: RegistryLayout;
   readonly own: RegistryLayout;
+  readonly vanishedMs: number;
+  /** What this process holds of the registry of the cluster, if it does. Undefined: no instance ever does. */
+  readonly cluster: (() => Held | undefined) | undefined;
   readonly ha: HaTiming;
   /** A claim of its own for each registry that is taken over. */
   readonly claim: () => Claim;
@@ -48,13 +49,20 @@ export interface AdoptOptions {
   readonly random?: () => number;
 }
 
+/** The state in a registry, while its lease is held. */
+export interface Held {
+  readonly state: FlickerState;
+  readonly commits: Commits;
+}
+
 /**
- * Takes over what vanished nodes have spilled and not sent, from time to time, until `signal`. A batch is listed here and
- * saved before it is no longer listed there: what a kill leaves in both lists is sent by one of them, or twice.
+ * Takes over what vanished nodes have spilled and not sent, from time to time, until `signal`; and what the registry of the
+ * cluster still lists of such sources, from before nodes had their own. A batch is listed here and saved before it is no
+ * longer listed there: what a kill leaves in both lists is sent by one of them, or twice.
  */
 export async function adoptSpill(options: AdoptOptions, signal: AbortSignal): Promise<void> {
-  const { clock, log, random = Math.random } = options;
-  /** What was written until then has been looked at. */
+  const { clock, log, vanishedMs, random = Math.random } = options;
+  /** What was written until then has been looked at, by the clock of S3. */
   let seenUpTo = Number.NEGATIVE_INFINITY;
   for (;;) {
     let failed = false;
@@ -70,9 +78,14 @@ export async function adoptSpill(options: AdoptOptions, signal: AbortSignal): Pr
     };
     try {
       await clock.sleep(LOOK_MS * (0.5 + random() / 2), signal);
-      const upTo = clock.now() - VANISHED_MS;
-      const keys = await attempt(() => vanished(options, seenUpTo, upTo, signal));
-      for (const key of keys ?? []) await attempt(() => adopt(options, key, signal));
+      await attempt(() => adoptOfCluster(options, signal));
+      const found = (await attempt(() => registries(options, signal))) ?? [];
+      // This node's own was written just now: no clock of a machine is compared with that of S3.
+      const upTo = Math.max(...found.map(({ written }) => written)) - vanishedMs;
+      for (const { key, written } of found) {
+        const looksVanished = key !== options.own.key && written > seenUpTo && written <= upTo;
+        if (looksVanished) await attempt(() => adopt(options, key, signal));
+      }
       if (!failed) seenUpTo = upTo;
     } catch {
       return; // told to stop, or the lease has ended
@@ -80,25 +93,47 @@ export async function adoptSpill(options: AdoptOptions, signal: AbortSignal): Pr
   }
 }
 
-/** Keys of the registries that were written last within a time, by the clock of S3. */
-async function vanished(
-  { s3, bucket, main, own }: AdoptOptions,
-  after: number,
-  upTo: number,
+/** The registries of all nodes, and that of the cluster where nobody holds it, and when each was written last. */
+async function registries(
+  { s3, bucket, main, cluster }: AdoptOptions,
   abortSignal: AbortSignal,
-): Promise<string[]> {
+): Promise<{ readonly key: string; readonly written: number }[]> {
   const [client, { paginateListObjectsV2 }] = await Promise.all([s3(), import('@aws-sdk/client-s3')]);
-  const keys: string[] = [];
-  const list = { Bucket: bucket, Prefix: nodesPrefix(main) };
-  for await (const page of paginateListObjectsV2({ client }, list, { abortSignal })) {
-    for (const { Key: key = '', LastModified } of page.Contents ?? []) {
-      const written = LastModified?.getTime() ?? 0;
-      const isRegistry = key.endsWith(REGISTRY_KEY_PATTERN.slice(1)) && key !== own.key;
-      if (isRegistry && written > after && written <= upTo) keys.push(key);
+  const found: { readonly key: string; readonly written: number }[] = [];
+  for (const Prefix of [nodesPrefix(main), ...(cluster ? [] : [main.key])]) {
+    for await (const page of paginateListObjectsV2({ client }, { Bucket: bucket, Prefix }, { abortSignal })) {
+      for (const { Key: key = '', LastModified } of page.Contents ?? []) {
+        const isRegistry = key === main.key || (Prefix !== main.key && key.endsWith(REGISTRY_KEY_PATTERN.slice(1)));
+        if (isRegistry) found.push({ key, written: LastModified?.getTime() ?? 0 });
+      }
     }
   }
-  return keys;
+  return found;
 }
+
+/** What the registry of the cluster lists of sources of the nodes: this instance holds both. */
+async function adoptOfCluster(
+  { cluster, sends, state, commits, log }: AdoptOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const held = cluster?.();
+  const taken = (held?.state.spill ?? []).filter(sends);
+  if (!held || taken.length === 0) return;
+  list(state, taken);
+  await commits.commit(signal);
+  held.state.spill = (held.state.spill ?? []).filter((entry) => !taken.includes(entry));
+  held.commits.acknowledged(0);
+  const text = `sends ${taken.length} batches that were spilled before this node had a registry of its own`;
+  log.info(flickerEvents.spillAdopted, text, { batches: taken.length, events: eventsOf(taken) });
+}
+
+/** Lists what is not listed yet. */
+function list(state: FlickerState, taken: readonly SpillEntry[], known = state.spill ?? []): void {
+  const keys = new Set(known.map(({ key }) => key));
+  state.spill = [...(state.spill ?? []), ...taken.filter(({ key }) => !keys.has(key))];
+}
+
+const eventsOf = (entries: readonly SpillEntry[]) => entries.reduce((sum, { events }) => sum + events, 0);
 
 async function adopt(options: AdoptOptions, key: string, signal: AbortSignal): Promise<void> {
   const { s3, bucket, sends, state, commits, log, ha } = options;
@@ -112,13 +147,12 @@ async function adopt(options: AdoptOptions, key: string, signal: AbortSignal): P
   if (!registry) return;
   const theirs = readState(registry.loaded);
   try {
-    const known = new Set(listed.map((entry) => entry.key));
     const { spill = [] } = theirs;
     const taken = spill.filter(sends);
-    state.spill = [...(state.spill ?? []), ...taken.filter((entry) => !known.has(entry.key))];
+    list(state, taken, listed);
     await commits.commit(signal);
     theirs.spill = spill.filter((entry) => !sends(entry));
-    const events = taken.reduce((sum, entry) => sum + entry.events, 0);
+    const events = eventsOf(taken);
     const text = `sends ${taken.length} batches that a vanished node has spilled: ${events} events`;
     log.info(flickerEvents.spillAdopted, text, { location: store.location, batches: taken.length, events });
   } finally {

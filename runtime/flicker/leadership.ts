@@ -14,7 +14,7 @@ import type { Member } from './crew';
 import type { FlickerMetrics } from './metrics';
 import type { Node } from './node-id';
 import { openNodeRegistry } from './node-registry';
-import { dropOwnPart, shareFiles, type NodeSources } from './node-state';
+import { dropOwnPart, shareFiles, vanishedAfterMs, type NodeSources } from './node-state';
 import { Post } from './post';
 import { readState, upgradeV1, type FlickerState, type SpillEntry } from './state';
 
@@ -64,6 +64,8 @@ export function haPosts(context: PostsContext, ha: HaTiming, at: S3Location, aws
   const posts: Post[] = [];
   const main = layoutOfKey(at.key);
   const layout = nodeRegistryLayout(main, node.id);
+  const vanishedMs = vanishedAfterMs(config.registry.heartbeat_interval_ms);
+  const cluster = common.length > 0 ? () => posts.find((post) => post !== nodePost)?.term : undefined;
   const nodePost = new Post({
     ...context,
     location: `s3://${at.bucket}/${layout.key}`,
@@ -90,8 +92,8 @@ export function haPosts(context: PostsContext, ha: HaTiming, at: S3Location, aws
       const sends = (entry: SpillEntry) =>
         own.some(({ name, spills }) => name === entry.source && spills.includes(entry.destination));
       const claim = () => claimOf(context);
-      const where = { s3: aws.registryS3, bucket: at.bucket, main, own: layout };
-      void adoptSpill({ ...where, ha, claim, sends, state, commits, clock, log: context.log }, signal);
+      const where = { s3: aws.registryS3, bucket: at.bucket, main, own: layout, cluster };
+      void adoptSpill({ ...where, vanishedMs, ha, claim, sends, state, commits, clock, log: context.log }, signal);
     },
   });
   if (common.length > 0) {

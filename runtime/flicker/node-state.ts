@@ -5,6 +5,9 @@ export const SHARED_NODE = 'shared';
 /** Entries of nodes that have not been seen for this long are dropped. */
 export const FORGET_NODE_MS = 7 * 24 * 3_600_000;
 
+/** A node whose registry was not written for this long has vanished: a live one writes it at each heartbeat. */
+export const vanishedAfterMs = (heartbeatMs: number) => Math.max(15 * 60_000, 3 * heartbeatMs);
+
 interface NodeEntry {
   readonly source: string;
   readonly seenAt: string;

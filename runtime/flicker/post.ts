@@ -100,6 +100,11 @@ export class Post {
     return this.#current?.state;
   }
 
+  /** The same, and what saves them. */
+  get term(): { readonly state: FlickerState; readonly commits: Commits } | undefined {
+    return this.#current && { state: this.#current.state, commits: this.#current.saver };
+  }
+
   get clusterId(): string | undefined {
     return this.#current?.registry.clusterId;
   }

@@ -76,6 +76,8 @@ class Standby {
         await clock.sleep(Math.min(wait, ha.poll_ms), signal);
         continue;
       }
+      // What was seen may have ended the wait.
+      signal?.throwIfAborted();
       const taken = await this.#take(this.#seen);
       if (taken) return taken;
     }

@@ -225,23 +225,24 @@ test('what a vanished node has spilled is sent by another node', async () => {
   expect(await gone.stop()).toBe(0);
   const { spill } = await stored(nodeKey('gone'));
 
-  // A node that has vanished half an hour ago.
+  // A node that counts as vanished at once.
   const adopted = readState({});
   const over = new AbortController();
   const sleep: Clock['sleep'] = (ms, signal) => systemClock.sleep(Math.min(ms, 1000), signal);
-  const later: Clock = { ...systemClock, now: () => Date.now() + 1_800_000, sleep };
   await adoptSpill(
     {
       s3: () => Promise.resolve(state.s3),
       bucket: state.Bucket,
       main: layoutOfKey(key),
       own: layoutOfKey(nodeKey('b')),
+      vanishedMs: 0,
+      cluster: undefined,
       ha: haProfiles.fast,
       claim: () => ({ configHash: '', owner: randomUUID(), host: 'b', writerVersion: '' }),
       sends: ({ source: name, destination }) => name === 'app' && destination === 'http',
       state: adopted,
       commits: { ...untracked, commit: () => Promise.resolve(over.abort()) },
-      clock: later,
+      clock: { ...systemClock, sleep },
       log: loggerTo(() => {}),
     },
     over.signal,

@@ -1,11 +1,12 @@
-import { layoutOfKey, nodeRegistryLayout, nodesPrefix } from '../../../contract';
+import { layoutOfKey, nodeRegistryLayout, nodesPrefix, probeKey } from '../../../contract';
 import { haProfiles } from '../../../contract/high-availability';
 import { configurationRead, createSimClient } from '../../../dev/sim/client';
 import { loggerTo } from '../../../dev/sim/sabotage';
 import { errorAnswer, SimS3 } from '../../../dev/sim/s3';
 import { SimProcess, VirtualTime } from '../../../dev/sim/time';
 import { Stopping } from '../../../runtime/core/lifecycle';
-import { adoptSpill } from '../../../runtime/flicker/adopt';
+import { adoptSpill, type Held } from '../../../runtime/flicker/adopt';
+import { vanishedAfterMs } from '../../../runtime/flicker/node-state';
 import { readState, type FlickerState, type SpillEntry } from '../../../runtime/flicker/state';
 
 const main = layoutOfKey('flicker/prod/app-registry.json');
@@ -30,6 +31,16 @@ class World {
   }
 
   put(node: string, spill: readonly SpillEntry[], change: Record<string, unknown> = {}, more: object = {}): void {
+    this.putAt(keyOf(node), node, spill, change, more);
+  }
+
+  putAt(
+    key: string,
+    node: string,
+    spill: readonly SpillEntry[],
+    change: Record<string, unknown> = {},
+    more: object = {},
+  ): void {
     const lease = {
       epoch: 3,
       owner: `owner of ${node}`,
@@ -41,11 +52,11 @@ class World {
     };
     const head = { format: 2, clusterId: '', configHash: '', writerVersion: '', savedAt: '' };
     const document = { ...head, lease: { ...lease, ...change }, sources: {}, files: {}, spill, ...more };
-    this.s3.put(keyOf(node), Buffer.from(JSON.stringify(document)));
+    this.s3.put(key, Buffer.from(JSON.stringify(document)));
   }
 
-  get(node: string): Stored {
-    const body = this.s3.get(keyOf(node));
+  get(node: string, key = keyOf(node)): Stored {
+    const body = this.s3.get(key);
     if (!body) throw new Error(`there is no registry of ${node}`);
     return JSON.parse(Buffer.from(body).toString()) as Stored;
   }
@@ -61,9 +72,28 @@ class World {
   }
 
   /** A node that ships `app`, and spills for its destination `http`. Killed after so many requests. */
-  start(node: string, options: { requests?: number; commit?: () => Promise<void>; state?: FlickerState } = {}) {
+  start(
+    node: string,
+    options: {
+      requests?: number;
+      commit?: () => Promise<void>;
+      state?: FlickerState;
+      cluster?: () => Held | undefined;
+      heartbeatMs?: number;
+      /** Of its wall clock. */
+      fastMs?: number;
+    } = {},
+  ) {
     const process = new SimProcess(this.time, node);
-    const { clock } = process;
+    const { fastMs = 0, heartbeatMs = MINUTE } = options;
+    const clock = { ...process.clock, now: () => process.clock.now() + fastMs };
+    // Its own registry is written all the time.
+    void (async () => {
+      for (;;) {
+        await clock.sleep(heartbeatMs);
+        this.put(node, this.saved.get(node) ?? [], { state: 'held' });
+      }
+    })();
     const stop = new AbortController();
     let left = options.requests ?? Infinity;
     let owners = 0;
@@ -89,6 +119,8 @@ class World {
         bucket: 'state',
         main,
         own: nodeRegistryLayout(main, node),
+        vanishedMs: vanishedAfterMs(heartbeatMs),
+        cluster: options.cluster,
         ha: haProfiles.fast,
         claim: () => ({
           configHash: '',
@@ -129,13 +161,14 @@ test('what a vanished node has spilled is saved here before it is no longer list
   const savedAt: string[] = [];
   world.s3.onCommit = (key, body) => {
     const { spill = [] } = JSON.parse(Buffer.from(body).toString()) as Stored;
-    savedAt.push(`${key === keyOf('gone')} ${spill.length} there, ${world.saved.get('here')?.length ?? 0} saved here`);
+    const { length = 0 } = world.saved.get('here') ?? [];
+    if (key === keyOf('gone')) savedAt.push(`${spill.length} there, ${length} saved here`);
   };
   world.start('here');
   await world.time.run(30 * MINUTE);
   expect(keys(world.saved.get('here'))).toEqual([batch('app', 1).key, batch('app', 2).key]);
   expect(world.get('gone')).toMatchObject({ lease: { state: 'released', epoch: 4 }, spill: [other, unsent] });
-  expect(savedAt).toEqual(['true 4 there, 0 saved here', 'true 2 there, 2 saved here']);
+  expect(savedAt).toEqual(['4 there, 0 saved here', '2 there, 2 saved here']);
   expect(world.lines).toContain('sends 2 batches that a vanished node has spilled: 20 events');
 });
 
@@ -191,6 +224,7 @@ test('a registry is read once, unless it was written again', async () => {
   world.s3.pageSize = 2;
   for (const node of ['n1', 'n2', 'n3', 'n4', 'n5']) world.put(node, [batch('web')]);
   world.put('here', [batch('app')], { owner: 'itself' });
+  world.s3.put(probeKey(main), Buffer.from('{}'));
   const read: string[] = [];
   const { handle } = world.s3;
   world.s3.handle = (request) => {
@@ -281,4 +315,54 @@ test('it ends when it is told to', async () => {
   await world.time.run(MINUTE);
   await node.stop();
   expect(world.lines).toEqual([]);
+});
+
+test('the clock of this machine counts for nothing, and neither does how seldom nodes write', async () => {
+  const world = new World();
+  world.put('busy', [batch('app')], { state: 'held' });
+  const { clock } = new SimProcess(world.time, 'busy');
+  void (async () => {
+    for (;;) {
+      await clock.sleep(30 * MINUTE);
+      world.put('busy', [batch('app')], { state: 'held' });
+    }
+  })();
+  world.start('here', { fastMs: 60 * MINUTE, heartbeatMs: 30 * MINUTE });
+  await world.time.run(6 * 60 * MINUTE);
+  expect(world.get('busy').lease.epoch).toBe(3);
+  expect(world.saved.size).toBe(0);
+});
+
+const cluster = batch('web', 9, 'archive');
+
+test('what was spilled before nodes had registries of their own is taken from that of the cluster, where nobody holds it', async () => {
+  const world = new World();
+  world.putAt(main.key, 'gone', [batch('app', 1), cluster]);
+  world.start('a');
+  world.start('b');
+  await world.time.run(60 * MINUTE);
+  expect([...world.saved.values()].flat()).toEqual([batch('app', 1)]);
+  expect(world.get('cluster', main.key)).toMatchObject({ lease: { state: 'released', epoch: 4 }, spill: [cluster] });
+});
+
+test('the holder of that takes it from what it holds', async () => {
+  const world = new World();
+  const state = readState({ spill: [batch('app', 1), cluster] });
+  const saves: string[] = [];
+  const nothing = () => {};
+  const acknowledged = () => void saves.push(`${world.saved.get('here')?.length} saved here`);
+  const commits = { check: nothing, acknowledged, returned: nothing, reserve: () => Promise.resolve() };
+  const held: Held = { state, commits: { ...commits, commit: () => Promise.resolve() } };
+  world.putAt(main.key, 'here', [batch('app', 1), cluster], { state: 'held' });
+  let holds = false;
+  world.start('here', { cluster: () => (holds ? held : undefined) });
+  await world.time.run(60 * MINUTE);
+  // A standby leaves it alone, however long the registry was not written.
+  expect(world.get('cluster', main.key).lease.epoch).toBe(3);
+  expect(world.saved.size).toBe(0);
+  holds = true;
+  await world.time.run(60 * MINUTE);
+  expect(world.saved.get('here')).toEqual([batch('app', 1)]);
+  expect(state.spill).toEqual([cluster]);
+  expect(saves).toEqual(['1 saved here']);
 });

@@ -229,6 +229,10 @@ test('a node that spills takes over what vanished nodes have spilled for the sam
   const entry = { source: 'own', destination: 'copy', key: 'k', events: 1, bytes: 1 };
   const sends = (change: Partial<typeof entry>) => options?.sends({ ...entry, ...change });
   expect([sends({}), sends({ destination: 'archive' }), sends({ source: 'all' })]).toEqual([true, false, false]);
+  expect(options?.vanishedMs).toBe(900_000);
+  const ofCluster = instance.posts.find(({ location }) => location.endsWith(KEY))?.state;
+  expect(ofCluster).toBeDefined();
+  expect(options?.cluster?.()?.state).toBe(ofCluster);
   if (options) options.state.spill = [entry];
   await options?.commits.commit();
   expect(read(s3, NODE_KEY)).toMatchObject({ spill: [entry] });
