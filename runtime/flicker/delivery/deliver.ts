@@ -13,18 +13,14 @@ export interface DeliveryContext extends Omit<AttemptContext, 'source' | 'destin
   readonly deadLetters: DeadLetters;
   /** Told at the start how to ask for what is neither accepted nor kept as a dead letter, in order. */
   readonly onStart?: (left: () => Records[]) => void;
+  /** Told of events that are kept as dead letters, and where: from now on they are not among what is left. */
+  readonly onDeadLetters?: (events: number, place: string) => void;
 }
 
 /** What became of a shipment. */
 export type Delivery =
   /** Every event was accepted, or is kept as a dead letter. */
-  | {
-      readonly kind: 'settled';
-      readonly delivered: number;
-      readonly deadLettered: number;
-      /** Where the last of the dead letters is. */
-      readonly lastLetter?: string;
-    }
+  | { readonly kind: 'settled'; readonly delivered: number; readonly deadLettered: number }
   /** Another writer has written this number: nothing was delivered, and `after` is the state after what it wrote. */
   | { readonly kind: 'superseded'; readonly after: StateChange };
 
@@ -45,26 +41,30 @@ export async function deliver(shipment: Shipment, context: DeliveryContext): Pro
   const attempts: AttemptContext = { ...context, source, destination: destination.label };
   let delivered = 0;
   let deadLettered = 0;
-  let lastLetter: string | undefined;
   const accept = (records: Records) => {
     delivered += records.count;
     metrics.eventsDelivered.inc(labels, records.count);
     metrics.bytesDelivered.inc(labels, records.body(destination.layout).length);
   };
-  const refuse = async (records: Records, reason: string, tries: number) => {
-    lastLetter = await bury(records, source, reason, tries, context, attempts);
+  /** `rest`: what is under way without them. */
+  const refuse = async (records: Records, reason: string, tries: number, rest: () => Records | undefined) => {
+    const place = await bury(records, source, reason, tries, context, attempts);
+    open = rest();
     deadLettered += records.count;
+    context.onDeadLetters?.(records.count, place);
   };
   const settlePart = async (records: Records, answer: Partial, tries: number) => {
     const unsettled = new Set([...answer.retry, ...answer.refused.map(({ index }) => index)]);
     const pick = (settled: boolean) =>
       records.pick(indexesOf(records).filter((index) => unsettled.has(index) !== settled));
     if (unsettled.size < records.count) accept(pick(true));
+    open = pick(false);
     for (const reason of new Set(answer.refused.map((one) => one.reason))) {
-      open = pick(false);
       const refused = answer.refused.filter((one) => one.reason === reason).map(({ index }) => index);
-      await refuse(records.pick(refused), reason, tries);
-      for (const index of refused) unsettled.delete(index);
+      await refuse(records.pick(refused), reason, tries, () => {
+        for (const index of refused) unsettled.delete(index);
+        return pick(false);
+      });
     }
   };
   /** What is left, the next part last. */
@@ -96,12 +96,11 @@ export async function deliver(shipment: Shipment, context: DeliveryContext): Pro
           open = undefined;
           break;
         }
-        await refuse(records, answer.reason, tries);
-        open = undefined;
+        await refuse(records, answer.reason, tries, () => undefined);
         break;
     }
   }
-  return { kind: 'settled', delivered, deadLettered, ...(lastLetter !== undefined && { lastLetter }) };
+  return { kind: 'settled', delivered, deadLettered };
 }
 
 const indexesOf = ({ count }: Records) => Array.from({ length: count }, (_, index) => index);
@@ -112,7 +111,7 @@ export function recover(source: string, from: number, context: RecoverContext): 
   return recovered(source, context, async () => (await destination.recover?.(source, from, signal)) ?? []);
 }
 
-type RecoverContext = Omit<DeliveryContext, 'destinationName' | 'deadLetters' | 'onStart'>;
+type RecoverContext = Omit<DeliveryContext, 'destinationName' | 'deadLetters' | 'onStart' | 'onDeadLetters'>;
 
 /** What a numbered destination tells of its objects, however long it takes until they can be read. */
 export function recovered<T>(source: string, context: RecoverContext, read: () => Promise<T>): Promise<T> {

@@ -6,7 +6,7 @@ import { deliver, untilDone, type Attempt, type DeliveryContext } from '../deliv
 import type { SpillEntry } from '../state';
 import type { WorkerContext } from '../worker-context';
 import { decodeIds, encodeIds, idsOf, without } from './ids';
-import { changeOutlet, countDeadLetters, outletEntry, type Outlet } from './outlet';
+import { changeOutlet, outletEntry, Refused, type Outlet } from './outlet';
 
 /** Batches that are spilled for one destination before its source waits after all: the registry lists them. */
 export const MAX_SPILLED = 5000;
@@ -153,15 +153,19 @@ export class Backlog {
       const has = new Set([...outlet.written, ...decodeIds(entry.sent)]);
       const records = has.size > 0 ? without(kept, has) : kept;
       const shipment = { source: name, records, number: outlet.next, after: {} };
+      const refused = new Refused();
       const onStart = (left: () => readonly Records[]) => {
         // What was taken in part is not sent again after a stop.
-        note = () => this.noteSent(entry, kept, left());
+        note = () => this.noteSent(entry, kept, left(), refused);
       };
-      const outcome = await deliver(shipment, { ...attempts, onStart });
+      const onDeadLetters = (events: number, place: string) => refused.add(events, place);
+      const outcome = await deliver(shipment, { ...attempts, onStart, onDeadLetters });
       note = () => {};
       if (outcome.kind === 'superseded') throw new Error(`another writer has written an object of ${name}`);
       if (outlet.numbered && records.count > 0) outlet.next++;
-      countDeadLetters(state, name, outlet.name, outcome.deadLettered, outcome.lastLetter);
+      refused.write(state, name, outlet.name);
+      // A batch that is gone after a kill tells nothing of them.
+      if (outcome.deadLettered > 0) await commits.commit(abort);
       await step('removed', () => store.remove(entry.key, abort));
     } else {
       // It was sent and removed before a kill.
@@ -184,12 +188,13 @@ export class Backlog {
     this.notify();
   }
 
-  private noteSent(entry: SpillEntry, kept: Records, left: readonly Records[]): void {
+  private noteSent(entry: SpillEntry, kept: Records, left: readonly Records[], refused: Refused): void {
     if (left.reduce((sum, { count }) => sum + count, 0) === kept.count) return;
     const waiting = new Set(left.flatMap(idsOf));
     const sent = encodeIds(idsOf(kept).flatMap((id) => (id === undefined || waiting.has(id) ? [] : [id])));
     if (sent === (entry.sent ?? '')) return;
     entry.sent = sent;
+    refused.write(this.context.state, this.context.name, this.outlet.name);
     this.context.commits.acknowledged(0);
   }
 

@@ -1,12 +1,12 @@
 import { flickerEvents } from '../../../contract/flicker';
 import type { Batch, Records } from '../batch';
-import { deliver, recover, recovered, type DeliveryContext, type Delivery } from '../delivery';
+import { deliver, recover, recovered, type DeliveryContext } from '../delivery';
 import { applyChange, type SpillEntry, type StateChange } from '../state';
 import type { WorkerContext, WorkerStatus } from '../worker-context';
 import { Backlog } from './backlog';
 import { Flight, type Progress } from './flight';
 import { decodeIds, encodeIds, idsOf, without } from './ids';
-import { changeOutlet, countDeadLetters, Outlet, outletEntry } from './outlet';
+import { changeOutlet, Outlet, outletEntry, Refused } from './outlet';
 
 /** Another writer has written the number that this source was about to write. */
 export class Superseded extends Error {
@@ -26,12 +26,10 @@ interface Run {
   /** What is neither accepted, nor kept as dead letters, nor spilled, in order. */
   left: () => readonly Records[];
   /** Not yet written into the state. */
-  outcome: Settled | undefined;
+  readonly refused: Refused;
   spilled: SpillEntry | undefined;
   wasSpilled: boolean;
 }
-
-type Settled = Extract<Delivery, { kind: 'settled' }>;
 
 /**
  * The way of a source's batches to its destinations. A batch is settled when every destination has it, or it is kept as
@@ -119,7 +117,7 @@ export class FanOut {
         outlet,
         fresh: records.count,
         left: () => [records],
-        outcome: undefined,
+        refused: new Refused(),
         spilled: undefined,
         wasSpilled: false,
       };
@@ -251,6 +249,7 @@ export class FanOut {
       {
         ...this.attempts(outlet, signal, (sleep) => flight.pause(sleep, signal), until),
         onStart: (left) => (run.left = left),
+        onDeadLetters: (events, place) => run.refused.add(events, place),
       },
     );
     if (outcome.kind === 'superseded') throw new Superseded(outcome.after);
@@ -258,7 +257,6 @@ export class FanOut {
     outlet.status.problem = '';
     outlet.status.delivered += outcome.delivered;
     outlet.status.lastDelivery = clock.now();
-    run.outcome = outcome;
   }
 
   /** How a destination is tried again and again. `pause` surrounds each wait. */
@@ -348,10 +346,10 @@ export class FanOut {
   /** What became of a batch at one destination, written once. */
   private write(run: Run): void {
     const { state, name } = this.context;
-    const { outlet, outcome, spilled } = run;
-    if (outcome) countDeadLetters(state, name, outlet.name, outcome.deadLettered, outcome.lastLetter);
+    const { outlet, refused, spilled } = run;
+    refused.write(state, name, outlet.name);
     if (spilled) this.backlogs.get(outlet)?.list(spilled);
-    run.outcome = run.spilled = undefined;
+    run.spilled = undefined;
   }
 
   /** The next numbers of numbered destinations. */

@@ -88,15 +88,21 @@ export function changeOutlet(
   else delete entry.destinations;
 }
 
-/** Counts events that a destination refused for good. */
-export function countDeadLetters(
-  state: FlickerState,
-  source: string,
-  name: string,
-  events: number,
-  last: string | undefined,
-): void {
-  if (events === 0 || last === undefined) return;
-  const before = outletEntry(state, source, name)?.deadLetters?.events ?? 0;
-  changeOutlet(state, source, name, { deadLetters: { events: before + events, last } });
+/** Events that a destination refused for good, to be counted when the state tells that it has them. */
+export class Refused {
+  private events = 0;
+  private last = '';
+
+  add(events: number, place: string): void {
+    this.events += events;
+    this.last = place;
+  }
+
+  /** Counts them in the state, once. */
+  write(state: FlickerState, source: string, name: string): void {
+    if (this.events === 0) return;
+    const before = outletEntry(state, source, name)?.deadLetters?.events ?? 0;
+    changeOutlet(state, source, name, { deadLetters: { events: before + this.events, last: this.last } });
+    this.events = 0;
+  }
 }

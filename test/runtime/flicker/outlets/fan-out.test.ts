@@ -1,4 +1,4 @@
-import { Receiver, range, World, NAME } from './world';
+import { type Behaviour, Receiver, range, World, NAME } from './world';
 
 const MINUTE = 60_000;
 
@@ -7,7 +7,7 @@ async function until(world: World, done: () => boolean, withinMs = 30 * MINUTE):
 }
 
 const all = (world: World, count: number) => () =>
-  world.receivers.every((receiver) => receiver.missing(count).length === 0) && world.position === count;
+  world.receivers.every((receiver) => world.missing(receiver, count).length === 0) && world.position === count;
 
 describe('two destinations', () => {
   test('get every event; the position waits for both', async () => {
@@ -86,6 +86,29 @@ describe('two destinations', () => {
     ]);
     await life.stop();
   });
+
+  test.each([undefined, 1000])(
+    'have counted what they refused of a batch under way at a stop, spill %p',
+    async (spill) => {
+      const [a, b] = [new Receiver('a'), new Receiver('b', spill)];
+      const world = new World([a, b]);
+      world.available = () => 10;
+      const answers: Behaviour[] = spill === undefined ? [] : ['blocked'];
+      b.behave = () => answers.shift() ?? 'refuse-connection';
+      const life = world.start();
+      if (spill !== undefined) await until(world, () => world.listed.length === 1, MINUTE);
+      answers.push('refuse-last-throttle');
+      await until(world, () => world.letters.letters.length === 1);
+      await world.time.run(MINUTE);
+      await life.stop();
+      b.behave = () => 'accept';
+      world.start();
+      await until(world, () => b.lines.length === 9 && world.listed.length === 0);
+      expect(world.state.sources[NAME]?.destinations?.['b']).toMatchObject({
+        deadLetters: { events: 1, last: 'letter 1' },
+      });
+    },
+  );
 
   test('without ids a kill repeats the batch under way to the one that is ahead, and loses nothing', async () => {
     const [a, b] = [new Receiver('a'), new Receiver('b')];
@@ -366,6 +389,8 @@ describe('whatever destinations do and whenever the program is killed', () => {
     'half',
     'hang',
     'blocked',
+    'refuse-last',
+    'refuse-last-throttle',
   ] as const;
 
   async function play(seed: number): Promise<{ world: World; kills: number; stops: number }> {
@@ -418,6 +443,10 @@ describe('whatever destinations do and whenever the program is killed', () => {
       const cap = kills * (world.maxUnsavedEvents + 15);
       expect(receiver.repeats).toBeLessThanOrEqual((receiver.numbered ? 0 : receiver.lost) + cap);
       if (receiver.numbered) expect(receiver.repeats).toBe(0);
+      // An event that was refused before a kill may have been accepted after it.
+      const refused = receiver.missing(120);
+      const { deadLetters } = world.state.sources[NAME]?.destinations?.[receiver.name] ?? {};
+      expect(deadLetters?.events ?? 0).toBeGreaterThanOrEqual(refused.length);
     }
   });
 });

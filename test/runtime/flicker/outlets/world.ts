@@ -26,7 +26,9 @@ export type Behaviour =
   | 'hang'
   | 'blocked'
   /** Refuses the last event for good, and takes the others. */
-  | 'refuse-last';
+  | 'refuse-last'
+  /** Refuses the last event for good, and wants the others again. */
+  | 'refuse-last-throttle';
 
 /** A receiver that lives longer than the program. */
 export class Receiver {
@@ -88,9 +90,13 @@ export class Receiver {
           take(Buffer.from(records.slice(0, half).body('lines')));
           return { kind: 'partial', refused: [], retry: range(half, records.count - 1), reason: 'throttled' };
         }
+        const refused = [{ index: records.count - 1, reason: '400' }];
+        if (behaviour === 'refuse-last-throttle') {
+          return { kind: 'partial', refused, retry: range(0, records.count - 2), reason: 'throttled' };
+        }
         if (behaviour === 'refuse-last') {
           take(Buffer.from(records.slice(0, records.count - 1).body('lines')));
-          return { kind: 'partial', refused: [{ index: records.count - 1, reason: '400' }], retry: [], reason: '' };
+          return { kind: 'partial', refused, retry: [], reason: '' };
         }
         take(lines);
         if (behaviour !== 'lose-answer') return { kind: 'accepted' };
@@ -149,6 +155,18 @@ export class World {
     return new Life(this, once);
   }
 
+  /** Lines that a receiver has refused, and that are kept for it. */
+  lettered({ name }: Receiver): Set<number> {
+    const own = this.letters.letters.filter(({ destinationName }) => destinationName === name);
+    return new Set(own.flatMap(({ lines }) => lines.map(Number)));
+  }
+
+  /** Lines up to one that a receiver neither has nor has refused. */
+  missing(receiver: Receiver, upTo: number): number[] {
+    const refused = this.lettered(receiver);
+    return receiver.missing(upTo).filter((line) => !refused.has(line));
+  }
+
   /** I1: the saved position covers no event that is not with every destination, or kept for it. */
   check(): void {
     const spill = this.listed;
@@ -159,7 +177,7 @@ export class World {
           .flatMap(({ key }) => decodeAll(readRecords(this.spilled.get(key) ?? Buffer.alloc(0))))
           .map(({ line }) => Number(line)),
       );
-      const missing = receiver.missing(this.position).filter((line) => !kept.has(line));
+      const missing = this.missing(receiver, this.position).filter((line) => !kept.has(line));
       if (missing.length > 0) this.faults.push(`${this.position} covers ${missing.join()}, not at ${receiver.name}`);
     }
   }
