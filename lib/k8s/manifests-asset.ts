@@ -1,4 +1,4 @@
-import { Validations } from 'aws-cdk-lib';
+import { Token, Tokenization, Validations } from 'aws-cdk-lib';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
 import { BucketDeployment, Source } from 'aws-cdk-lib/aws-s3-deployment';
 import { ApiObject, Chart, DependencyGraph, Yaml } from 'cdk8s';
@@ -29,7 +29,7 @@ export function manifestsAsset(scope: Construct, id: string, props: ManifestsAss
   const [folder, file] = [key.slice(0, key.lastIndexOf('/') + 1), key.slice(key.lastIndexOf('/') + 1)];
   const objects = charts.flatMap(objectsOf);
   const deployment = new BucketDeployment(scope, id, {
-    sources: [Source.data(file, Yaml.stringify(...objects))],
+    sources: [Source.data(file, deliverableText(objects), { jsonEscape: true })],
     destinationBucket,
     destinationKeyPrefix: folder === '' ? undefined : folder,
     prune: false,
@@ -41,6 +41,23 @@ export function manifestsAsset(scope: Construct, id: string, props: ManifestsAss
     );
   }
   return deployment;
+}
+
+/** A control character, which makes YAML write a text in quotes. */
+const QUOTE = '\0';
+
+/** YAML in which a text that is filled in stays a text, whatever it turns out to be: an account id is no number. */
+function deliverableText(objects: readonly unknown[]): string {
+  return Yaml.stringify(...objects.map(withQuotes)).replaceAll('"\\0', '"');
+}
+
+function withQuotes(value: unknown): unknown {
+  // Over several lines it is a block, and as such a text.
+  if (typeof value === 'string') return Token.isUnresolved(value) && !value.includes('\n') ? `${QUOTE}${value}` : value;
+  if (typeof value === 'number') return Token.isUnresolved(value) ? Tokenization.stringifyNumber(value) : value;
+  if (Array.isArray(value)) return value.map(withQuotes);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withQuotes(item)]));
 }
 
 /** What `chart.toJson()` gives, which refuses tokens: every object of the chart, those that others need first. */

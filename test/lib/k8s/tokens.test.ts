@@ -1,8 +1,12 @@
-import { Fn, Stack, Token } from 'aws-cdk-lib';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Aws, Fn, Stack, Stage, Token } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { ApiObject, App, Chart, Testing } from 'cdk8s';
 import { Construct, type IConstruct } from 'constructs';
+import { globSync } from 'tinyglobby';
+import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { PodIdentityRole, StateRegistry } from '../../../lib';
 import { AwsIdentity, ContainerCode, manifestsAsset, NetworkEdge, RefuseTokens } from '../../../lib/k8s';
@@ -96,6 +100,28 @@ describe('manifestsAsset', () => {
     const filled = JSON.stringify(deploymentIn(stack).Properties.SourceMarkers);
     expect(filled).toMatch(/"Ref":"Registry\w+"/);
     expect(filled).toMatch(/"Fn::GetAtt":\["Role\w+","Arn"\]/);
+  });
+
+  test('a text stays one, whatever is filled in, and a number a number', () => {
+    const stack = testStack();
+    const chart = chartWith({
+      environment: { ACCOUNT: Aws.ACCOUNT_ID },
+      egress: [NetworkEdge.anywhere({ ports: [Token.asNumber(Fn.getAtt('Database', 'Port'))] })],
+    });
+    const destinationBucket = Bucket.fromBucketName(stack, 'Delivery', 'company-delivery');
+    manifestsAsset(stack, 'Manifests', { charts: [chart], destinationBucket });
+    const { Properties } = deploymentIn(stack);
+    const filled: Record<string, unknown> = Object(Properties.SourceMarkers[0]);
+    expect(Object.values(filled)).toEqual([{ Ref: 'AWS::AccountId' }, { 'Fn::GetAtt': ['Database', 'Port'] }]);
+    const folder = Stage.of(stack)?.outdir ?? '';
+    const [file] = globSync('asset.*/manifests.yaml', { cwd: folder });
+    const text = Object.keys(filled).reduce(
+      (filling, marker, index) => filling.replaceAll(marker, ['111122223333', '5432'][index] ?? ''),
+      readFileSync(join(folder, file ?? ''), 'utf8'),
+    );
+    const objects = JSON.stringify(parseAllDocuments(text, { version: '1.1' }).map((one): unknown => one.toJS()));
+    expect(objects).toContain('{"name":"ACCOUNT","value":"111122223333"}');
+    expect(objects).toContain('{"port":5432,"protocol":"TCP"}');
   });
 
   test('has the same hash in every synth, whatever the numbers of tokens', () => {
