@@ -81,7 +81,7 @@ export async function adoptSpill(options: AdoptOptions, signal: AbortSignal): Pr
       await attempt(() => adoptOfCluster(options, signal));
       const found = (await attempt(() => registries(options, signal))) ?? [];
       // This node's own was written just now: no clock of a machine is compared with that of S3.
-      const upTo = Math.max(...found.map(({ written }) => written)) - vanishedMs;
+      const upTo = found.reduce((newest, { written }) => Math.max(newest, written), 0) - vanishedMs;
       for (const { key, written } of found) {
         const looksVanished = key !== options.own.key && written > seenUpTo && written <= upTo;
         if (looksVanished) await attempt(() => adopt(options, key, signal));
