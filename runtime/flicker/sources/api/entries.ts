@@ -159,7 +159,7 @@ export class Sieve {
   }
 }
 
-/** The position when the saved page of a walk is refused: the walk begins again, and what it delivered stays known. */
+/** The position when the saved page of a walk is refused, or is of another API: the walk begins again, and what it delivered stays known. */
 export function restarted(spec: ApiSpec, { walk, ...position }: ApiPosition): ApiPosition {
   const { mode } = spec;
   const recent = RecentWindow.load(memoryOf(spec), position.recent, walk?.recent).store();

@@ -62,11 +62,18 @@ export function firstEntries(paging: Paging, entries: readonly unknown[]): reado
 function nextPlace(spec: ApiSpec, at: PageRef, page: PageFacts): Next {
   const next = referenceIn(spec, at, page) ?? at;
   if (next === undefined) return END;
-  const { mode, paging, pageSize } = spec;
+  const { mode, paging } = spec;
   const { length } = page.entries;
   const restAt = mode.kind === 'cursor' ? mode.restAt : 'empty_page';
-  const full = restAt === 'short_page' ? length >= pageSize : length > 0 || restAt === 'no_more';
+  const full = restAt === 'short_page' ? length >= sizeAsked(spec, at) : length > 0 || restAt === 'no_more';
   return { kind: 'tail', at: next, more: full && next !== at && goesOn(paging, page) };
+}
+
+/** How many entries a page was asked for: a saved link keeps the size that it was made with. */
+function sizeAsked({ first, pageSize }: ApiSpec, at: PageRef): number {
+  const [name = ''] = Object.entries(first.query ?? {}).find(([, value]) => value === '{size}') ?? [];
+  const told = typeof at === 'string' && URL.canParse(at) ? Number(new URL(at).searchParams.get(name)) : 0;
+  return told > 0 ? told : pageSize;
 }
 
 function nextNumber(paging: Extract<Paging, { by: 'offset' | 'page' }>, at: PageRef, page: PageFacts): PageRef {

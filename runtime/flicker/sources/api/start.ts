@@ -1,6 +1,6 @@
 import { SettingsError } from '../../../../contract/settings';
 import type { FlickerState } from '../../state';
-import { present } from './entries';
+import { present, restarted } from './entries';
 import { apiPosition, type ApiPosition } from './position';
 import type { ApiSpec } from './spec';
 import { EDGE_MS } from './windows';
@@ -14,8 +14,8 @@ export function startPosition(spec: ApiSpec, state: FlickerState, now: number): 
   if (saved && Object.keys(saved).length > 0) {
     const parsed = apiPosition.safeParse(saved);
     if (!parsed.success) throw unreadable(spec.name);
-    const { walk, ...position } = parsed.data;
-    return walk?.of === spec.of ? parsed.data : position;
+    const { walk } = parsed.data;
+    return walk === undefined || walk.of === spec.of ? parsed.data : restarted(spec, parsed.data);
   }
   const legacy = state.legacy?.api_sources[spec.name];
   if (legacy) {

@@ -206,6 +206,14 @@ describe('what a vendor is asked', () => {
       });
   });
 
+  it('Okta: all pages of a link that was made with another page size', async () => {
+    const b = await behind('okta', { emptyPages: 0 });
+    await b.source.fill();
+    await b.restart({ page_size: 1000 });
+    await b.source.poll();
+    expect(sorted(b.shipped)).toEqual(sorted(b.ids()));
+  });
+
   it('Okta: no last request of a rate limit', async () => {
     const b = await behind('okta');
     await b.source.fill();
@@ -258,6 +266,22 @@ describe('what a vendor is asked', () => {
     expect(remaining()).toMatchObject({ remaining: allowed - 1 });
   });
 });
+
+it.each(['okta', 'auth0', 'onepassword'])(
+  '%s at another address goes on shortly before the newest event',
+  async (name) => {
+    const b = await behind(name, { events: 5 });
+    await b.drain();
+    // For longer than ids are remembered.
+    b.advance(29 * DAY);
+    b.vendor.append(3);
+    await b.drain();
+    b.vendor.append(2);
+    const { origin, pathname } = new URL(b.vendor.requests.at(-1)?.url ?? '');
+    await b.restart({ endpoint: `${origin.replace('127.0.0.1', 'localhost')}${pathname}` });
+    await arrivesInFull(b);
+  },
+);
 
 describe('the edges of windows', () => {
   it.each(['slack', 'google_workspace', 'cloudflare', 'cloudflare_v1'])(

@@ -275,13 +275,19 @@ export class Bench {
     readonly times: () => readonly number[],
     private readonly one: Case,
     private readonly clock: { time: number },
+    private readonly input: PresetSourceInput,
   ) {}
 
   static async open(one: Case, options: Omit<VendorOptions, 'now'> = {}, input: object = {}): Promise<Bench> {
     const clock = { time: NOW };
     const { vendor, source, ids, times } = await one.start({ ...options, now: () => clock.time });
-    const config = parsed({ ...source, ...input } as PresetSourceInput);
-    return new Bench(vendor, new Harness(config, undefined, NOW), ids, times, one, clock);
+    const told = { ...source, ...input } as PresetSourceInput;
+    return new Bench(vendor, new Harness(parsed(told), undefined, NOW), ids, times, one, clock, told);
+  }
+
+  /** With these settings changed. */
+  async restart(input: object): Promise<void> {
+    await this.source.restart(parsed({ ...this.input, ...input } as PresetSourceInput));
   }
 
   get now(): number {
