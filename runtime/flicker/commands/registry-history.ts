@@ -7,6 +7,9 @@ import { iso } from '../positions';
 import type { Desktop } from './registry-desk';
 import { agoText, shortened, table } from './table';
 
+/** Versions that are read at the same time. */
+const AT_ONCE = 10;
+
 /** `flicker registry history`. */
 export async function history(desk: Desktop, limitText: string): Promise<number> {
   const limit = Number(limitText);
@@ -15,9 +18,15 @@ export async function history(desk: Desktop, limitText: string): Promise<number>
   const kept = await desk.history();
   const versions = await newest(kept, limit, desk.signal);
   if (versions.length === 0) throw new OperatorError(`there is no version of ${desk.store.location}`);
-  const rows = await Promise.all(
-    versions.map(async (version) => ({ ...version, document: await documentOf(kept, version, desk.signal) })),
-  );
+  const rows: (StoredVersion & { readonly document?: Pick<RegistryDocument, 'lease' | 'savedAt'> | undefined })[] = [];
+  for (let i = 0; i < versions.length; i += AT_ONCE) {
+    const read = versions.slice(i, i + AT_ONCE).map(async (version) => {
+      const document = await documentOf(kept, version, desk.signal);
+      // Without the positions, which may be many megabytes in each.
+      return { ...version, document: document && { lease: document.lease, savedAt: document.savedAt } };
+    });
+    rows.push(...(await Promise.all(read)));
+  }
   if (desk.json) {
     const listed = rows.map(({ id, storedAt, deleted, document }) => ({
       id,

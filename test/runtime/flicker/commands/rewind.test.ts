@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { World, KEY } from '../../registry/world';
 import { exportRegistry } from '../../../../runtime/flicker/commands/registry-file';
 import { rewind } from '../../../../runtime/flicker/commands/registry-edit';
@@ -16,6 +17,12 @@ class Past {
   printed = '';
   json = false;
   asked: string[] = [];
+  readonly signal = new AbortController().signal;
+
+  constructor() {
+    // Every request listens to it.
+    setMaxListeners(0, this.signal);
+  }
 
   static async of(...states: object[]): Promise<Past> {
     const past = new Past();
@@ -37,7 +44,7 @@ class Past {
       host: 'desk',
       writerVersion: '1',
       random: () => 0,
-      signal: new AbortController().signal,
+      signal: this.signal,
       store: await world.store(),
       history: () => Promise.resolve(createS3History(world.client, 'state', KEY)),
       spill: {
@@ -181,4 +188,19 @@ test('history and diff', async () => {
   const earlier: unknown = JSON.parse(await past.run((desk) => exportRegistry(desk, undefined, 'v1')));
   expect(earlier).toMatchObject({ lease: { seq: 2 }, sources: { okta: { position: api(1).position } } });
   await expect(past.run((desk) => diff(desk, 'v1', 'v99'))).rejects.toThrow('has no version v99');
+});
+
+test('a long history is read a few versions at a time', async () => {
+  const past = await Past.of(...Array.from({ length: 25 }, (_, i) => hours(i + 1)));
+  let [under, most] = [0, 0];
+  past.world.answers['GET'] = Array.from({ length: 30 }, () => async (handle) => {
+    most = Math.max(most, ++under);
+    await past.world.process.clock.sleep(10);
+    under--;
+    return handle();
+  });
+  past.json = true;
+  const listed = JSON.parse(await past.run((desk) => history(desk, '24'))) as { lease?: { seq: number } }[];
+  expect(listed.map(({ lease }) => lease?.seq)).toEqual(Array.from({ length: 24 }, (_, i) => 26 - i));
+  expect(most).toBe(10);
 });
