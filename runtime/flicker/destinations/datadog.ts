@@ -5,7 +5,7 @@ import type { Destination } from '../destination';
 import { sendChunks, type Item } from './chunks';
 import { answerOfReply } from './http-answer';
 import { chunkAnswer, openPost } from './http-post';
-import { decodeAll, type ShippedRecord } from './record';
+import { decodeAll, withFields, type ShippedRecord } from './record';
 
 type Config = Extract<DestinationConfig, { type: 'datadog' }>;
 
@@ -33,7 +33,7 @@ export async function createDatadogDestination(config: Config, clock: Clock): Pr
     send({ source, records }, signal) {
       const common = { ...fixed, service: config.service ?? source };
       const entries = decodeAll(records).map((record, index): Entry => {
-        const text = JSON.stringify({ ...common, ...encode(record) });
+        const text = withFields({ ...common, ...encode(record) }, records, index, record.fields);
         return { index, text, bytes: Buffer.byteLength(text) + 1 };
       });
       return sendChunks('Datadog', entries, limits, { parallel: 1 }, async (chunk) => {
@@ -45,6 +45,6 @@ export async function createDatadogDestination(config: Config, clock: Clock): Pr
   };
 }
 
-function encode({ path, line, id, time, attributes, fields }: ShippedRecord): object {
-  return { message: line, path, id, timestamp: time, attributes, fields };
+function encode({ path, line, id, time, attributes }: ShippedRecord): object {
+  return { message: line, path, id, timestamp: time, attributes };
 }

@@ -8,7 +8,7 @@ import { attemptTimes } from './event-time';
 import { answerOfReply } from './http-answer';
 import { chunkAnswer, jsonOf, openPost, unreadable } from './http-post';
 import type { Reply } from './http-request';
-import { decodeAll, type ShippedRecord } from './record';
+import { decodeAll, withFields, type ShippedRecord } from './record';
 
 type Config = Extract<DestinationConfig, { type: 'elasticsearch' | 'opensearch' }>;
 
@@ -51,7 +51,9 @@ export async function createElasticsearchDestination(config: Config, clock: Cloc
     send(shipment, signal) {
       const now = new Date(timeOf(shipment)).toISOString();
       const entries = decodeAll(shipment.records).map((record, index): Entry => {
-        const text = encode(record, config.index, now);
+        const { action, document } = encode(record, config.index, now);
+        const source = withFields(document, shipment.records, index, record.fields);
+        const text = `${JSON.stringify(action)}\n${source}\n`;
         return { index, text, bytes: Buffer.byteLength(text) };
       });
       return sendChunks(config.type, entries, limits, { parallel: 1 }, async (chunk) => {
@@ -63,11 +65,10 @@ export async function createElasticsearchDestination(config: Config, clock: Cloc
   };
 }
 
-function encode({ path, line, id, time, attributes, fields }: ShippedRecord, index: string, now: string): string {
+function encode({ path, line, id, time, attributes }: ShippedRecord, index: string, now: string) {
   const timestamp = time ?? now;
   const action = { create: { _index: indexName(index, timestamp), _id: id === undefined ? undefined : idOf(id) } };
-  const document = { '@timestamp': timestamp, path, message: line, attributes, fields };
-  return `${JSON.stringify(action)}\n${JSON.stringify(document)}\n`;
+  return { action, document: { '@timestamp': timestamp, path, message: line, attributes } };
 }
 
 /** One id that is too long would have the whole request refused. */

@@ -20,6 +20,19 @@ export function decode(records: Records, index: number): ShippedRecord {
   return JSON.parse(records.record(index).toString()) as ShippedRecord;
 }
 
+const FIELDS = ',"fields":{';
+
+/** A JSON object, and behind its members the `fields` of a record that was decoded. */
+export function withFields(members: object, records: Records, index: number, fields: ShippedRecord['fields']): string {
+  const json = JSON.stringify(members);
+  if (fields === undefined) return json;
+  const record = records.record(index).toString();
+  // They come last. Quotes within a text are escaped, and no member before them is an object of that name.
+  const written = record.slice(record.indexOf(FIELDS));
+  // Longer numbers than JavaScript keeps stay as they were written; else one of two equal keys is enough.
+  return json.slice(0, -1) + (/\d{16}/.test(written) ? written : `,"fields":${JSON.stringify(fields)}}`);
+}
+
 /** All records of a batch, decoded. */
 export function decodeAll(records: Records): ShippedRecord[] {
   return Array.from({ length: records.count }, (_, index) => decode(records, index));

@@ -1,5 +1,5 @@
 import { BatchBuilder } from '../../../../runtime/flicker/batch';
-import { decode, decodeAll } from '../../../../runtime/flicker/destinations/record';
+import { decode, decodeAll, withFields } from '../../../../runtime/flicker/destinations/record';
 
 test('a record is what the source put in', () => {
   const builder = new BatchBuilder(10, 10_000);
@@ -19,6 +19,18 @@ test('a record is what the source put in', () => {
     { path: '/var/log/app.log', line: 'three' },
   ]);
   expect(decode(records.pick([1]), 0).line).toBe('two');
+});
+
+test.each([
+  ['{"n":12345678901234567890,"o":{"fields":{"m":-9007199254740993}}}'],
+  ['{"n":1,"n":2,"s":"a"}', '{"n":2,"s":"a"}'],
+])('fields %s are written with the numbers that they have', (fields, expected = fields) => {
+  const builder = new BatchBuilder(10, 10_000);
+  const attributes = { fields: ',"fields":{', 'a"b': '' };
+  builder.addText('p', ',"fields":{"n":1}', 'i', { attributes, fields });
+  const { records } = builder.take();
+  const written = withFields({ attributes }, records, 0, decode(records, 0).fields);
+  expect(written).toBe(`{"attributes":${JSON.stringify(attributes)},"fields":${expected}}`);
 });
 
 test('picked records are a batch of their own', () => {
