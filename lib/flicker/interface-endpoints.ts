@@ -1,5 +1,6 @@
 import { Stack } from 'aws-cdk-lib';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import type { IConstruct } from 'constructs';
 import { usedDestinations, type DestinationConfig, type FlickerConfig } from '../../contract';
 import { acknowledge } from '../identity/acknowledge';
 import type { LogShipperProps, SecretSource } from './log-shipper-props';
@@ -8,8 +9,8 @@ import type { LogShipperProps, SecretSource } from './log-shipper-props';
 type Endpoint = [string, ec2.InterfaceVpcEndpointAwsService];
 const aws = ec2.InterfaceVpcEndpointAwsService;
 
-/** Adds endpoints for what a shipper calls to a VPC, each once. S3 has a gateway endpoint, at no charge. */
-export function addInterfaceEndpoints(vpc: ec2.IVpc, config: FlickerConfig, props: LogShipperProps): void {
+/** Adds endpoints for what a shipper calls to a VPC, each once, and gives them all. S3 has a gateway endpoint, at no charge. */
+export function addInterfaceEndpoints(vpc: ec2.IVpc, config: FlickerConfig, props: LogShipperProps): IConstruct[] {
   const needed: Endpoint[] = [
     ['Logs', aws.CLOUDWATCH_LOGS],
     ...Object.values(props.secrets ?? {}).map((secret) => ofSecret(vpc, secret)),
@@ -17,13 +18,14 @@ export function addInterfaceEndpoints(vpc: ec2.IVpc, config: FlickerConfig, prop
   ];
   // An image of your own comes from a private registry; the stock images come from the public one, which has no endpoint.
   if (props.code) needed.push(['EcrApi', aws.ECR], ['EcrDocker', aws.ECR_DOCKER]);
-  for (const [name, service] of needed) {
+  return needed.map(([name, service]) => {
     const id = `Endpoint${name}`;
-    if (vpc.node.tryFindChild(id)) continue;
-    acknowledge(vpc.addInterfaceEndpoint(id, { service }), {
-      EC23: 'The endpoint is open to addresses of its VPC alone, on port 443.',
-    });
-  }
+    const found = vpc.node.tryFindChild(id);
+    if (found) return found;
+    const endpoint = vpc.addInterfaceEndpoint(id, { service });
+    acknowledge(endpoint, { EC23: 'The endpoint is open to addresses of its VPC alone, on port 443.' });
+    return endpoint;
+  });
 }
 
 function ofSecret(vpc: ec2.IVpc, source: SecretSource): Endpoint {

@@ -130,7 +130,8 @@ export interface LogShipperProps {
    */
   readonly executionRole?: iam.IRole;
   /**
-   * Tasks. More than one needs `ha` in the config: one works, the others stand by.
+   * Tasks. More than one needs `ha` in the config: one works, the others stand by. Schedules decide instead, where there
+   * are any.
    *
    * @default - 2 with `ha`, else 1
    */

@@ -142,9 +142,13 @@ export class LogShipper extends Construct implements iam.IGrantable, ec2.IConnec
     });
     // The first task needs its way out and its permissions, or a first deployment may be rolled back.
     const { internetConnectivityEstablished } = this.cluster.vpc.selectSubnets(subnets);
-    this.service.node.addDependency(internetConnectivityEstablished, this.taskDefinition.obtainExecutionRole());
+    const endpoints = props.interfaceEndpoints ? addInterfaceEndpoints(this.cluster.vpc, config, props) : [];
+    this.service.node.addDependency(
+      internetConnectivityEstablished,
+      this.taskDefinition.obtainExecutionRole(),
+      ...endpoints,
+    );
     for (const volume of this.logVolumes) mountFileSystem(this.service, volume);
-    if (props.interfaceEndpoints) addInterfaceEndpoints(this.cluster.vpc, config, props);
     this.grantPrincipal = this.taskDefinition.taskRole.grantPrincipal;
     this.connections = new ec2.Connections({
       securityGroups: this.service.connections.securityGroups,

@@ -147,6 +147,10 @@ describe('interface endpoints', () => {
       'Second',
     );
     expect(services(stack)).toEqual(['ecr.api', 'ecr.dkr', 'logs', 'secretsmanager', 'sqs', 'ssm']);
+    // No task is started that cannot get out yet.
+    const template = Template.fromStack(stack);
+    const waits = Object.values(template.findResources('AWS::ECS::Service')).map(({ DependsOn }) => String(DependsOn));
+    expect(waits.filter((of) => /EndpointLogs/.test(of) && /Endpoint(SecretsManager|Ssm)/.test(of))).toHaveLength(2);
   });
 });
 
