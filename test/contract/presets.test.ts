@@ -77,6 +77,11 @@ describe('a source with a preset', () => {
       expect.stringContaining('the part before .zendesk.com'),
     ]);
     expect(problems({ preset: 'slack', token: 't', page_size: 10_000 })).toHaveLength(1);
+    const salesforce = { preset: 'salesforce', domain: 'a.my.salesforce.com', client_id: 'i', client_secret: 's' };
+    expect(problems({ ...salesforce, fields: 'Id,CreatedDate,Action' })).toEqual([]);
+    expect(problems({ ...salesforce, fields: 'Id, Action' })).toEqual([
+      expect.stringContaining('CreatedDate among them'),
+    ]);
   });
 
   it('takes settings that are filled in later only while they are', () => {

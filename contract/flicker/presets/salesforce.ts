@@ -3,6 +3,9 @@ import { hostname, text, type SettingsMode } from '../../settings';
 import type { Preset } from './preset';
 import { day, minute, second } from './units';
 
+const isFieldList = (text: string) =>
+  /^[\w.]+(?:, ?[\w.]+)*$/.test(text) && ['Id', 'CreatedDate'].every((name) => text.split(/, ?/).includes(name));
+
 /** A query in SOQL for any object that has `Id` and `CreatedDate`, oldest first. */
 export const salesforce = {
   name: 'salesforce',
@@ -16,7 +19,7 @@ export const salesforce = {
     object: text(mode, (value) => /^[A-Za-z]\w*$/.test(value), 'the name of an object, such as SetupAuditTrail')
       .default('SetupAuditTrail')
       .describe('Object to read.'),
-    fields: text(mode, (value) => /^[\w.]+(?:, ?[\w.]+)*$/.test(value), 'names of fields, separated by commas')
+    fields: text(mode, isFieldList, 'names of fields, separated by commas, with Id and CreatedDate among them')
       .default('Id, CreatedDate, Action, Section, Display, CreatedBy.Username, DelegateUser')
       .describe('Fields of the object; `Id` and `CreatedDate` must be among them.'),
   }),

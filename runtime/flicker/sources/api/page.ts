@@ -73,7 +73,11 @@ function matchesRule(
 
 function advice({ preset }: ApiSpec, status: number): string {
   if (status === 401 || status === 403) return 'check the credentials, and what they may read';
-  if (status === 404 || status === 410) return 'check `endpoint`';
+  if (status === 404 || status === 410) {
+    return preset === undefined
+      ? 'check `endpoint`'
+      : 'check the settings of the source, and what its credentials may read';
+  }
   if (status >= 500) return 'the API has failed; the next poll tries again';
   if (status >= 300 && status < 400) return 'expected a redirect with a location, or an answer 200; check `endpoint`';
   if (preset !== undefined) return 'expected an answer 200 without an error; check the settings of the source';

@@ -86,6 +86,12 @@ describe('what a vendor answers', () => {
     await expect(b.source.fill()).rejects.toThrow(/answered 403.*: check the credentials/);
   });
 
+  it('a 404 is of what the settings name, as nobody has written an endpoint', async () => {
+    const b = await behind('github');
+    b.vendor.fail({ status: 404, body: { message: 'Not Found' } });
+    await expect(b.source.fill()).rejects.toThrow(/answered 404: check the settings of the source, and what its cred/);
+  });
+
   it('an error in the clothes of a 200 is an error', async () => {
     const b = await behind('cloudflare');
     b.vendor.fail(failureAs200);
