@@ -74,6 +74,8 @@ export class LogShipper extends Construct implements iam.IGrantable, ec2.IConnec
   readonly connections: ec2.Connections;
   /** Whether its config says `ha`. */
   readonly ha: boolean;
+  /** Tasks, as long as no schedule says otherwise. */
+  readonly desiredCount: number;
   private readonly logVolumes: readonly LogVolume[];
   private readonly config: FlickerConfig;
   private scaling: ecs.ScalableTaskCount | undefined;
@@ -97,7 +99,7 @@ export class LogShipper extends Construct implements iam.IGrantable, ec2.IConnec
     this.logVolumes = props.logVolumes ?? [];
     this.config = config;
     this.ha = config.ha !== false;
-    const desiredCount = checkCount(this.node.path, config, props.desiredCount);
+    this.desiredCount = checkCount(this.node.path, config, props.desiredCount);
     checkAlone(this);
 
     this.logGroup =
@@ -133,7 +135,7 @@ export class LogShipper extends Construct implements iam.IGrantable, ec2.IConnec
     this.service = new ecs.FargateService(this, 'Service', {
       cluster: this.cluster,
       taskDefinition: this.taskDefinition,
-      desiredCount,
+      desiredCount: this.desiredCount,
       ...(this.ha ? surge : oneWriter),
       circuitBreaker: { rollback: true },
       assignPublicIp: props.assignPublicIp ?? false,

@@ -24,9 +24,9 @@ export interface MonitoringOptions {
    */
   readonly maxTimeWithoutSave?: Duration;
   /**
-   * So many starts of the program within 15 minutes are an alarm. A deployment is one.
+   * So many starts of the program within 15 minutes are an alarm. A deployment is one of each task.
    *
-   * @default 3
+   * @default - 3 for each task
    */
   readonly maxStarts?: number;
   /**
@@ -80,7 +80,7 @@ export class ShipperMonitoring extends Construct {
       alarmDescription: `${shipper.node.path}: the program was started again and again.`,
       metric: this.metric('starts', { period: Duration.minutes(15) }),
       comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-      threshold: props.maxStarts ?? 3,
+      threshold: props.maxStarts ?? 3 * Math.max(1, shipper.desiredCount),
       evaluationPeriods: 1,
       treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
     });

@@ -4,7 +4,7 @@ import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { flickerEvents, progressFields } from '../../../contract';
 import { normalizedTemplate } from '../../../lib/testing';
-import { shipperIn, testStack } from '../support/app';
+import { plainConfig, shipperIn, testStack } from '../support/app';
 
 test('the template of a monitored shipper', () => {
   const stack = testStack();
@@ -72,6 +72,19 @@ test('alarms on dead letters and on restarts, and tells whom you name', () => {
     Period: 900,
     Threshold: 5,
     ...common,
+  });
+});
+
+test.each([
+  [false, undefined, 3],
+  [true, undefined, 6],
+  [true, 3, 9],
+])('a deployment is no alarm on restarts, also with standbys (ha %s, %s tasks)', (ha, desiredCount, threshold) => {
+  const stack = testStack();
+  shipperIn(stack, { config: plainConfig({ ha }), desiredCount }).monitor();
+  Template.fromStack(stack).hasResourceProperties('AWS::CloudWatch::Alarm', {
+    MetricName: 'starts',
+    Threshold: threshold,
   });
 });
 
