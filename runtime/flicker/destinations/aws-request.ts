@@ -1,5 +1,5 @@
 import { isNativeError } from 'node:util/types';
-import { errorText } from '../../core/errors';
+import { errorCode, errorText } from '../../core/errors';
 import type { Answer } from '../destination';
 
 /** How long one request to AWS may take. */
@@ -30,7 +30,19 @@ export interface AwsFailure {
   /** The error's name, such as `NoSuchBucket`. A HEAD has none: its answers have no body. */
   readonly code: string;
   readonly reason: string;
+  /** Whether it may have reached the service. */
+  readonly sent: boolean;
 }
+
+/** Without a connection, or credentials to sign with, nothing is sent. */
+const unsent = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'CredentialsProviderError',
+]);
 
 /** Reads an error of an AWS client. @throws the error itself when it is none */
 export function awsFailure(error: unknown, service: string): AwsFailure {
@@ -38,9 +50,10 @@ export function awsFailure(error: unknown, service: string): AwsFailure {
   const status = statusOf(error);
   if (status === undefined) {
     const reason = error.name === 'AbortError' ? `nothing within ${TIMEOUT_MS / 1000} s` : errorText(error);
-    return { status, code: '', reason: `${service} gave no answer: ${reason}` };
+    const sent = !unsent.has(errorCode(error)) && !unsent.has(error.name);
+    return { status, code: '', reason: `${service} gave no answer: ${reason}`, sent };
   }
-  return { status, code: error.name, reason: `${service} answered ${status} ${error.name}` };
+  return { status, code: error.name, reason: `${service} answered ${status} ${error.name}`, sent: true };
 }
 
 /** Errors that waiting may cure. All others need somebody who changes something. */
@@ -69,7 +82,7 @@ export function isThrottling(code: string): boolean {
 /** The answer of a destination whose request failed. `hint`: what to do about an error that no waiting cures. */
 export function answerOfFailure(failure: AwsFailure, hint: string): Answer & { kind: 'retry' | 'blocked' } {
   if (!isTransient(failure)) return { kind: 'blocked', reason: `${failure.reason}${hint && `; ${hint}`}` };
-  const uncertain = failure.status === undefined || failure.status >= 500;
+  const uncertain = failure.sent && (failure.status === undefined || failure.status >= 500);
   return { kind: 'retry', reason: failure.reason, uncertain: uncertain && !isThrottling(failure.code) };
 }
 

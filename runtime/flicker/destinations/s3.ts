@@ -98,7 +98,7 @@ export async function createS3Destination(
     const reason = `${failure.reason} for bucket ${bucket}${hint(failure.status)}`;
     if (!isTransient(failure)) return { kind: 'blocked', reason };
     // 409: another request on this key was in flight, and nothing is decided. 429 was not even looked at.
-    return { kind: 'retry', reason, uncertain: failure.status !== 409 && failure.status !== 429 };
+    return { kind: 'retry', reason, uncertain: failure.sent && failure.status !== 409 && failure.status !== 429 };
   }
 
   async function send(shipment: Shipment, signal: AbortSignal): Promise<Answer> {

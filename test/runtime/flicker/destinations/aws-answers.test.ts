@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { awsClients } from '../../../../runtime/core/aws-clients';
 import { BatchBuilder, type Records } from '../../../../runtime/flicker/batch';
 import { createDestination } from '../../../../runtime/flicker/destinations';
+import { answerOfFailure, awsFailure } from '../../../../runtime/flicker/destinations/aws-request';
 import { acceptedBut, chunked, sendChunks, type Item } from '../../../../runtime/flicker/destinations/chunks';
 import { recordingLog } from '../delivery/support';
 import { context, destinationConfig, listen, never, shipment } from './support';
@@ -214,6 +215,18 @@ describe.each([
     expect(answer).toMatchObject({ kind: 'partial', refused: [{ index: 1 }], retry: [] });
     expect(requests.flatMap(({ body }) => listOf(body, sent))).toHaveLength(2);
   });
+});
+
+// Jest's own kind of Error has the SDK hide the code of a connection that failed.
+test.each([
+  [{ code: 'ECONNREFUSED' }, false],
+  [{ code: 'ENOTFOUND' }, false],
+  [{ name: 'CredentialsProviderError' }, false],
+  [{ code: 'ECONNRESET' }, true],
+  [{ name: 'TimeoutError' }, true],
+])('without an answer, %j: the service may have the events: %p', (members, uncertain) => {
+  const error = Object.assign(new Error('no'), members);
+  expect(answerOfFailure(awsFailure(error, 'Kinesis'), '')).toMatchObject({ kind: 'retry', uncertain });
 });
 
 test('kinesis: the key keeps a file or a source together, or spreads its events', async () => {
