@@ -2,7 +2,7 @@ import { errorText } from '../../core/errors';
 import { editable, look, OperatorError } from '../../registry/operate';
 import { iso } from '../positions';
 import { apiPosition } from '../sources/api/position';
-import { FORGET_NODE_MS, nodeSeenIn } from '../node-state';
+import { FORGET_NODE_MS, nodeSeenIn, SHARED_NODE } from '../node-state';
 import { readState, type FlickerState } from '../state';
 import type { Desktop } from './registry-desk';
 import { change } from './registry-edit';
@@ -56,7 +56,13 @@ const spillWhere = (key: string) => `spill[${JSON.stringify(key)}]`;
 export function findingsOf(state: FlickerState, now: number): Finding[] {
   const nodeSeen = nodeSeenIn(state);
   const findings: Finding[] = [];
-  for (const [part, entries] of [['files', state.files] as const, ['docker', state.docker ?? {}] as const]) {
+  const parts = [['files', state.files] as const, ['docker', state.docker ?? {}] as const];
+  // A quiet node writes no entry for weeks: the one that was seen last may be where the instance runs.
+  let lastSeen = 0;
+  for (const [, entries] of parts) {
+    for (const [key, entry] of Object.entries(entries)) lastSeen = Math.max(lastSeen, nodeSeen(key, entry) || 0);
+  }
+  for (const [part, entries] of parts) {
     for (const [key, entry] of Object.entries(entries)) {
       const { source, seenAt } = entry;
       const where = `${part}[${JSON.stringify(key)}]`;
@@ -67,7 +73,7 @@ export function findingsOf(state: FlickerState, now: number): Finding[] {
       else if (kind === undefined) findings.push({ where, what: `the source "${source}" is not there` });
       else if (kind !== part) findings.push({ where, what: `the source "${source}" is of kind ${kind}` });
       else if (Number.isNaN(Date.parse(seenAt))) findings.push({ where, what: `seenAt is no time: ${seenAt}` });
-      else if (now - seen > FORGET_NODE_MS) {
+      else if (now - seen > FORGET_NODE_MS && seen < lastSeen && node !== SHARED_NODE) {
         findings.push({ where, what: `the node ${node} was seen last at ${iso(seen)}` });
       }
     }

@@ -191,6 +191,20 @@ test('fsck names what is of no use and removes it; what needs a person stays', a
   expect(await registry('fsck')).toMatchObject({ code: 0, out: 'nothing is wrong\n' });
 });
 
+test('a node whose files are quiet for weeks is not taken for one that is gone', async () => {
+  const ago = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString();
+  const files = {
+    'node-1/1-2-0': file('app', 200, { seenAt: ago(8) }),
+    'node-1/1-3-0': file('app', 1, { seenAt: ago(40) }),
+    'shared/1-4-0': file('app', 1, { seenAt: ago(30) }),
+  };
+  put({ files });
+  expect(await registry('fsck')).toMatchObject({ code: 0, out: 'nothing is wrong\n' });
+  put({ files: { ...files, 'node-2/1-2-0': file('app', 1) } });
+  const found = await registry('fsck', '--json');
+  expect(JSON.parse(found.out)).toMatchObject([{ where: 'files["node-1/1-2-0"]' }, { where: 'files["node-1/1-3-0"]' }]);
+});
+
 test('verify tells a holder that is late, and positions that cannot be read', async () => {
   expect(await registry('verify')).toMatchObject({
     code: 0,
