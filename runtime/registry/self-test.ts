@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../core/clock';
+import { fullJitter } from '../core/retry';
 import type { ObjectStore, ReadReply, WriteCondition, WriteReply } from './store';
 import { defaultTiming, withTimeout } from './timing';
 
@@ -10,9 +11,6 @@ export type SelfTest =
   | { readonly kind: 'ignored'; readonly call: string; readonly expected: string; readonly got: string }
   /** It cannot be told: the store does not answer, or refuses. */
   | { readonly kind: 'untested'; readonly reason: string };
-
-/** Other instances may test the same object at the same moment. */
-const ROUNDS = 5;
 
 /** The ETag of no version. */
 export const NO_ETAG = '"00000000000000000000000000000000"';
@@ -30,8 +28,9 @@ type Found = SelfTest | { readonly kind: 'overtaken' };
  */
 export async function testStore(store: ObjectStore, clock: Clock, signal?: AbortSignal): Promise<SelfTest> {
   let result: SelfTest = { kind: 'untested', reason: 'no attempt was made' };
-  for (let round = 0; round < ROUNDS; round++) {
-    if (round > 0) await clock.sleep(100 * 2 ** round * Math.random(), signal);
+  // Other instances may test the same object at the same moment, and a store may fail for a while.
+  for (let round = 0; round < defaultTiming.attempts; round++) {
+    if (round > 0) await clock.sleep(fullJitter(round, defaultTiming.backoff), signal);
     const found = await testOnce(store, clock, signal);
     signal?.throwIfAborted();
     if (found.kind === 'honoured') return found;

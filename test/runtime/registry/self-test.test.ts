@@ -1,4 +1,4 @@
-import { SimS3, type S3Request } from '../../../dev/sim/s3';
+import { errorAnswer, SimS3, type S3Request } from '../../../dev/sim/s3';
 import { SimProcess, VirtualTime } from '../../../dev/sim/time';
 import { quickStore } from '../../../dev/sim/quick-store';
 import { testStore, type SelfTest } from '../../../runtime/registry/self-test';
@@ -95,6 +95,15 @@ test('many instances that start at the same moment all pass', async () => {
   const all = Promise.all(results).finally(() => (done = true));
   await time.run(60_000, () => done);
   expect(new Set((await all).map(({ kind }) => kind))).toEqual(new Set(['honoured']));
+});
+
+test('a store that fails for a while is waited for', async () => {
+  const { run, s3 } = setUp();
+  let failures = 7;
+  const { handle } = s3;
+  s3.handle = (request) =>
+    request.method === 'PUT' && failures-- > 0 ? errorAnswer(503, 'SlowDown') : handle.call(s3, request);
+  expect(await run()).toEqual({ kind: 'honoured' });
 });
 
 test('a store that refuses cannot be told', async () => {
