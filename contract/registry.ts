@@ -35,6 +35,9 @@ export const REGISTRY_WRITE_ACTION = 's3:PutObject';
 /** What nobody may do to a replica of registries: replication writes by actions of its own. */
 export const REPLICA_DENIED_ACTIONS = [REGISTRY_WRITE_ACTION, 's3:DeleteObject'] as const;
 
+/** What replication does with the key of the copies. */
+export const REPLICA_KEY_ACTIONS = ['kms:Encrypt', 'kms:GenerateDataKey'] as const;
+
 /** The prefix beside a registry is its key without `-registry.json` (or `.json`), and a slash. */
 export function layoutOfKey(key: string): RegistryLayout {
   return { key, prefix: `${key.replace(/(-registry)?\.json$/, '')}/` };

@@ -1,4 +1,4 @@
-import { Aws, Fn, Token } from 'aws-cdk-lib';
+import { Aws, Fn, Stack, Token } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import type * as kms from 'aws-cdk-lib/aws-kms';
 import { Construct } from 'constructs';
@@ -36,7 +36,7 @@ export function grantCalls(
         .filter(({ resource }) => 'bucket' in resource && resource.bucket === bucketName)
         .flatMap(({ action }) => kmsActionsOf[action] ?? []),
     );
-    if (encryptionKey && actions.size > 0) grants.push(encryptionKey.grant(grantee, ...actions));
+    if (encryptionKey && actions.size > 0) grants.push(grantKey(encryptionKey, grantee, [...actions]));
   }
   const principal = grantee.grantPrincipal;
   if (Construct.isConstruct(principal)) {
@@ -48,6 +48,18 @@ export function grantCalls(
     );
   }
   return grants.reduce((all, grant) => all.combine(grant));
+}
+
+/** The use of one key. For a role in another region the CDK's own grant would be the use of every key. */
+function grantKey(key: kms.IKey, grantee: iam.IGrantable, actions: string[]): iam.Grant {
+  const { grantPrincipal } = grantee;
+  if (Construct.isConstruct(grantPrincipal)) {
+    const [own, other] = [Stack.of(grantPrincipal), Stack.of(key)];
+    if (own.account === other.account && own.region !== other.region) {
+      return iam.Grant.addToPrincipal({ grantee, actions, resourceArns: [key.keyArn] });
+    }
+  }
+  return key.grant(grantee, ...actions);
 }
 
 function groupByResource(calls: readonly AwsCall[]) {

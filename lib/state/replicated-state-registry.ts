@@ -3,7 +3,13 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import type * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
-import { REPLICA_DENIED_ACTIONS, registryOperatorCalls, registryReadCalls, type RegistryLayout } from '../../contract';
+import {
+  REPLICA_DENIED_ACTIONS,
+  REPLICA_KEY_ACTIONS,
+  registryOperatorCalls,
+  registryReadCalls,
+  type RegistryLayout,
+} from '../../contract';
 import { acknowledgeWildcards } from '../identity/acknowledge';
 import { grantCalls } from '../identity/grant-calls';
 import { problem } from '../problem';
@@ -108,8 +114,14 @@ export class ReplicatedStateRegistry extends Construct implements IStateRegistry
     });
     this.bucket.grants.replicationPermission(role, {
       sourceDecryptionKey: own.encryptionKey,
-      destinations: [{ bucket: standby.replica, encryptionKey: standby.encryptionKey }],
+      destinations: [{ bucket: standby.replica }],
     });
+    if (standby.encryptionKey) {
+      // Of this key alone: the CDK would allow all of another region.
+      role.addToPolicy(
+        new iam.PolicyStatement({ actions: [...REPLICA_KEY_ACTIONS], resources: [standby.encryptionKey.keyArn] }),
+      );
+    }
     acknowledgeWildcards(
       role,
       [this.bucket.arnForObjects('*'), standby.replica.arnForObjects('*')],

@@ -80,6 +80,32 @@ test('with keys of KMS the copy is encrypted with the key of its region', () => 
   });
 });
 
+test('with keys of KMS nobody may use another one, across regions neither', () => {
+  const { near, far, standby, registry } = twoRegions(true);
+  shipperIn(far, { registry, config: plainConfig({ ha: true }), shipperName: 'okta' });
+  standby.grantPromote(new iam.Role(near, 'Operator', { assumedBy: new iam.AccountRootPrincipal() }), layout);
+  const granted = [near, far].flatMap((stack) =>
+    Object.values(Template.fromStack(stack).findResources('AWS::IAM::Policy')).flatMap(({ Properties }) =>
+      (
+        Properties as { PolicyDocument: { Statement: { Action: string | string[]; Resource: unknown }[] } }
+      ).PolicyDocument.Statement.filter(({ Action }) => JSON.stringify(Action).includes('kms:')).map(
+        ({ Action, Resource }) => [Action, Resource],
+      ),
+    ),
+  );
+  const key = (region: string) => `arn:aws:kms:${region}:${ACCOUNT}:key/${region}`;
+  const use = ['kms:Decrypt', 'kms:GenerateDataKey'];
+  expect(granted).toHaveLength(4);
+  expect(granted).toEqual(
+    expect.arrayContaining([
+      ['kms:Decrypt', key('eu-central-1')],
+      [['kms:Encrypt', 'kms:GenerateDataKey'], key('eu-west-1')],
+      [use, key('eu-central-1')],
+      [use, key('eu-west-1')],
+    ]),
+  );
+});
+
 test('a service of the second region stands by on the primary', () => {
   const { far, registry } = twoRegions();
   shipperIn(far, { registry, config: plainConfig({ ha: true }), shipperName: 'okta' });
