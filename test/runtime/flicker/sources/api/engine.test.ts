@@ -2,9 +2,10 @@ import { createServer } from 'node:http';
 import { failureAs200 } from '../../../../../dev/vendors/cloudflare';
 import { quotaExceeded } from '../../../../../dev/vendors/google-workspace';
 import { listen } from '../../../../../dev/vendors/listen';
-import { flickerEvents, type ApiSourceConfig } from '../../../../../contract/flicker';
+import { flickerEvents } from '../../../../../contract/flicker';
 import { NOW, open } from './fixtures';
-import { Harness, presetConfig } from './harness';
+import { parsed } from '../../presets/vendors';
+import { Harness } from './harness';
 import { subjects } from './vendors';
 
 const MINUTE = 60_000;
@@ -23,7 +24,8 @@ async function begin(name: string, options: { limitPerWindow?: number; events?: 
   const gaps = () => source.log.filter(({ event }) => event === flickerEvents.gap).map(({ fields }) => fields);
   const sent = () => subject.vendor.requests.filter(({ url }) => !url.pathname.includes('token'));
   const tokens = () => subject.vendor.requests.filter(({ url }) => url.pathname.includes('token'));
-  return { ...subject, source, gaps, sent, tokens };
+  const append = (count: number, time: number) => void subject.vendor.append(count, time);
+  return { ...subject, source, append, gaps, sent, tokens };
 }
 
 const iso = (time: number) => new Date(time).toISOString();
@@ -42,7 +44,7 @@ describe('a cursor that the vendor no longer knows', () => {
       const newest = source.time;
       source.time += MINUTE;
       append(5, source.time);
-      const all = ids().sort();
+      const all = [...ids()].sort();
       vendor.expireCursors();
       await expect(source.poll()).rejects.toThrow('refused the page at which the walk was to go on');
       expect(gaps()).toEqual([
@@ -77,7 +79,7 @@ describe('a cursor that the vendor no longer knows', () => {
     await source.restart();
     await source.poll();
     expect(sent().at(3)?.query).toMatchObject({ oldest });
-    expect(source.shipped.map(({ id }) => id).sort()).toEqual(ids().sort());
+    expect(source.shipped.map(({ id }) => id).sort()).toEqual([...ids()].sort());
   });
 });
 
@@ -104,23 +106,23 @@ describe('a clock that is ahead for a while', () => {
       source.time += 600 * MINUTE;
       await source.poll();
       await source.poll();
-      expect(source.shipped.map(({ id }) => id).sort()).toEqual(ids().sort());
+      expect(source.shipped.map(({ id }) => id).sort()).toEqual([...ids()].sort());
     }
   });
 });
 
 describe('access tokens', () => {
-  it.each(['okta_app', 'auth0', 'google_workspace'])(
+  it.each(['okta, as a service app', 'auth0', 'google_workspace'])(
     'are fetched once, again before they end, and after a 401: %s',
     async (name) => {
-      const { append, source, tokens, sent, expireTokens } = await begin(name);
+      const { vendor, append, source, tokens, sent } = await begin(name);
       append(20, NOW);
       source.time += 20 * MINUTE;
       await source.poll();
       await source.poll();
       expect(tokens().length).toBe(1);
       // Nobody has told us, and the walk goes on.
-      expireTokens?.();
+      vendor.expireTokens?.();
       append(3, source.time);
       source.time += 20 * MINUTE;
       await source.poll();
@@ -172,7 +174,8 @@ describe('access tokens', () => {
   });
 
   it('need a key that can be used, and do not quote it', async () => {
-    const config = presetConfig({
+    const config = parsed({
+      name: 'api',
       preset: 'okta',
       domain: 'a.okta.com',
       client_id: 'a',
@@ -247,7 +250,7 @@ describe('a rate limit', () => {
     source.time += MINUTE;
     await expect(source.poll()).rejects.toThrow('answered 403: check the credentials');
     await source.poll();
-    expect(source.shipped.map(({ id }) => id).sort()).toEqual(ids().sort());
+    expect(source.shipped.map(({ id }) => id).sort()).toEqual([...ids()].sort());
   });
 
   it('is waited for as long as a refusal says', async () => {
@@ -298,7 +301,7 @@ describe('requests', () => {
     });
     expect(github.sent()[0]?.headers).toMatchObject({
       accept: 'application/vnd.github+json',
-      authorization: 'Bearer secret',
+      authorization: 'Bearer token',
     });
   });
 
@@ -352,7 +355,7 @@ describe('a cursor that does not move', () => {
       }),
     );
     open.push(running);
-    const config: ApiSourceConfig = presetConfig({ preset: 'slack', token: 'secret', endpoint: `${running.origin}/` });
+    const config = parsed({ name: 'api', preset: 'slack', token: 'secret', endpoint: `${running.origin}/` });
     const source = new Harness(config, undefined, NOW);
     open.push(source);
     await source.start();

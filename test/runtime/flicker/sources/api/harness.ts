@@ -22,19 +22,6 @@ export function apiConfig(input: Partial<ApiSourceInput> & { endpoint: string })
   return config;
 }
 
-type PresetInput = Exclude<NonNullable<FlickerConfigInput['api_sources']>[number], { preset?: undefined }>;
-type WithoutName<Input> = Input extends unknown ? Omit<Input, 'name'> : never;
-
-/** A parsed config of a source with a preset. */
-export function presetConfig(input: WithoutName<PresetInput>): ApiSourceConfig {
-  const [config] = flickerConfig('final').parse({
-    api_sources: [{ ...input, name: 'api' }],
-    destination: { type: 'stdout' },
-  }).api_sources;
-  if (!config) throw new Error('no source');
-  return config;
-}
-
 export interface Shipped {
   readonly path: string;
   readonly line: string;
