@@ -260,8 +260,9 @@ test.each<[string, Answer]>([
 
 test('without structured metadata where the tenant does not take it', async () => {
   const events = shipment(['one', 'two', 'two']);
-  expect(await (await loki('plain')).send(shipment(['one']), never)).toMatchObject({
-    refused: [{ reason: refusal('structured metadata') }],
+  expect(await (await loki('plain')).send(events, never)).toMatchObject({
+    kind: 'blocked',
+    reason: expect.stringContaining('set structured_metadata: false'),
   });
   expect(await (await loki('plain', { structured_metadata: false })).send(events, never)).toEqual({ kind: 'accepted' });
   expect(await entries('plain')).toMatchObject(['one', 'two', 'two'].map((line) => ({ line, metadata: {} })));

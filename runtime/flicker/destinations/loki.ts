@@ -114,6 +114,11 @@ const causes = [
 function explained(answer: ReturnType<typeof answerOfReply>, reply: Reply): ReturnType<typeof answerOfReply> {
   if (answer.kind !== 'refused' || reply.kind !== 'answered') return answer;
   const text = reply.body.toString().toLowerCase();
+  // Of a tenant, or of a schema before v13: no event would be taken.
+  if (text.includes('structured metadata, but this feature is disallowed')) {
+    const reason = `${answer.reason}: structured metadata is not allowed; set structured_metadata: false, or allow it in Loki`;
+    return { kind: 'blocked', reason };
+  }
   const cause = causes.find((one) => text.includes(one));
   return cause ? { ...answer, reason: `${answer.reason}: ${cause}` } : answer;
 }

@@ -143,6 +143,15 @@ test('one entry that is too old is refused with the cause, and without what the 
   });
 });
 
+test('a Loki that takes no structured metadata pauses the source: no event would be taken', async () => {
+  const text =
+    'stream \'{job="secret"}\' includes structured metadata, but this feature is disallowed. Please see `limits_config.allow_structured_metadata`';
+  const { origin } = await receiver((response) => response.writeHead(400).end(text));
+  const answer = await (await loki(origin)).send(shipment(['one', 'two']), never);
+  expect(answer).toMatchObject({ kind: 'blocked', reason: expect.stringContaining('set structured_metadata: false') });
+  expect(JSON.stringify(answer)).not.toContain('secret');
+});
+
 test('one line that is refused makes no other entry twice, whether events have a time of their own or none', async () => {
   const { origin, kept } = await store((line) => line === 'bad');
   const { letters, deadLetters } = keptLetters();
