@@ -1,3 +1,4 @@
+import { errorText } from '../../core/errors';
 import type { RegistryDocument } from '../../registry/format';
 import { look, OperatorError } from '../../registry/operate';
 import { nodeOf } from '../node-state';
@@ -17,7 +18,7 @@ export async function show(desk: Desktop, only: string | undefined): Promise<num
     throw new OperatorError(`the registry ${store.location} was deleted; "registry history" lists what is left of it`);
   }
   if (stored.kind === 'version-1') {
-    const state = upgradeV1(stored.json);
+    const state = upgraded(stored.json, store.location);
     if (desk.json) print(`${JSON.stringify({ location: store.location, format: 1, ...stored.json }, null, 2)}\n`);
     else print(`${store.location}\nformat 1, upgraded at the next start: ${legacyText(state)}\n`);
     return 0;
@@ -44,6 +45,15 @@ export async function show(desk: Desktop, only: string | undefined): Promise<num
   printSpilled(desk, state, only);
   if (state.legacy) print(`\nof format 1, until each source has started: ${legacyText(state)}\n`);
   return 0;
+}
+
+/** @throws OperatorError when the file of format 1 cannot be read */
+function upgraded(json: Readonly<Record<string, unknown>>, location: string): FlickerState {
+  try {
+    return upgradeV1(json);
+  } catch (error) {
+    throw new OperatorError(`the registry ${location} is a file of version 1 that cannot be used: ${errorText(error)}`);
+  }
 }
 
 /** @returns the error that names the sources that there are */

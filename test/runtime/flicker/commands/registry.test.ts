@@ -136,6 +136,15 @@ test('export and import: a file for the owner alone; what was saved since is not
   expect(stored()).toMatchObject({ sources: state.sources, lease: { epoch: 5, owner: REGISTRY_OPERATOR } });
 });
 
+test('a file of format 1 that cannot be used is named', async () => {
+  writeFileSync(at, JSON.stringify({ version: 1, files: { a: { position: -1, inode: 1 } } }));
+  const { code, err } = await registry('show');
+  expect([code, err]).toEqual([
+    1,
+    expect.stringMatching(/^flicker: the registry .* cannot be used: files\.a\.position: /),
+  ]);
+});
+
 test('a damaged registry is put right by an import', async () => {
   const exported = join(folder, 'export.json');
   await registry('export', exported);
