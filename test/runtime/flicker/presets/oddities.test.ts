@@ -141,6 +141,22 @@ describe('what a vendor is asked', () => {
       expect(query).toMatchObject({ oldest: expect.stringMatching(/^\d+$/), latest: expect.stringMatching(/^\d+$/) });
   });
 
+  it('Google: windows of an hour, and late ones every quarter of an hour', async () => {
+    const start_from = new Date(NOW - 8 * 60 * MINUTE).toISOString();
+    const b = await behind('google_workspace', { events: 0 }, { start_from, window_ms: undefined });
+    for (let polls = 0; polls < 30; polls++) {
+      await b.source.poll();
+      b.advance(MINUTE);
+    }
+    const windows = b.vendor.requests.flatMap(({ query: { startTime, endTime } }) =>
+      startTime && endTime ? Date.parse(endTime) - Date.parse(startTime) : [],
+    );
+    expect(Math.max(...windows)).toBe(60 * MINUTE);
+    // 8 of the past, 30 new ones, and twice the last six hours.
+    expect(windows.length).toBeGreaterThan(8 + 30);
+    expect(windows.length).toBeLessThan(8 + 30 + 3 * 7);
+  });
+
   it('Auth0: one log by search, all others by checkpoint alone', async () => {
     const b = await behind('auth0');
     await arrivesInFull(b);
