@@ -1,7 +1,7 @@
 import type { DestinationConfig } from '../../../contract/flicker';
 import type { Clock } from '../../core/clock';
-import type { Answer, Destination } from '../destination';
-import { sendChunks, type ChunkAnswer, type Item } from './chunks';
+import type { Destination } from '../destination';
+import { acceptedBut, sendChunks, type ChunkAnswer, type Item } from './chunks';
 import { attemptTimes } from './event-time';
 import { answerOfReply } from './http-answer';
 import { chunkAnswer, openPost, unreadable } from './http-post';
@@ -51,24 +51,16 @@ export async function createOtlpDestination(config: Config, clock: Clock): Promi
 }
 
 function answerOf(reply: Reply, chunk: readonly Item[], encoding: Encoding, now: number): ChunkAnswer {
-  const answer = final(answerOfReply(reply, now), reply);
+  const answer = answerOfReply(reply, now);
+  // Any other error may not be tried again, not in parts either: nothing says that an event is at fault.
+  if (answer.kind === 'retry' && reply.kind === 'answered' && !retryable.has(reply.status)) {
+    return acceptedBut(chunk.map(({ index }) => ({ index, reason: answer.reason })));
+  }
   if (answer.kind !== 'accepted' || reply.kind !== 'answered') return chunkAnswer(answer, chunk);
   const rejected = encoding.rejected(reply.body);
   if (rejected === undefined || !reply.whole) return unreadable(reply, 'an answer of OTLP');
   if (rejected === 0) return chunkAnswer(answer, chunk);
   // The answer does not say which, and nothing may be sent again: all of the request are kept, or some would be lost.
   const reason = `the receiver rejected ${rejected} of ${chunk.length} records of a request and does not say which`;
-  return {
-    kind: 'settled',
-    refused: chunk.map(({ index }) => ({ index, reason })),
-    retry: [],
-    reason: '',
-    uncertain: false,
-  };
-}
-
-/** Errors that the protocol forbids to try again refuse the events. */
-function final(answer: Answer, reply: Reply): Answer {
-  if (answer.kind !== 'retry' || reply.kind !== 'answered' || retryable.has(reply.status)) return answer;
-  return { kind: 'refused', reason: answer.reason };
+  return acceptedBut(chunk.map(({ index }) => ({ index, reason })));
 }

@@ -234,10 +234,8 @@ describe('the answer', () => {
     [400, '', { kind: 'too-large' }],
     [401, '', { kind: 'blocked' }],
     [404, '', { kind: 'blocked' }],
-    [408, '', { kind: 'too-large' }],
     [413, '', { kind: 'too-large' }],
     [429, '', { kind: 'retry', retryAfterMs: 3000, uncertain: false }],
-    [500, '', { kind: 'too-large' }],
     [502, '', { kind: 'retry', retryAfterMs: 3000 }],
     [503, '', { kind: 'retry', retryAfterMs: 3000 }],
     [504, '', { kind: 'retry', retryAfterMs: 3000 }],
@@ -246,13 +244,21 @@ describe('the answer', () => {
     expect(await (await otlp(origin)).send(shipment(['one', 'two']), never)).toMatchObject(expected);
   });
 
-  test('of an error that may not be tried again refuses a single event', async () => {
-    const { origin } = await receiver((response) => response.writeHead(500).end());
-    expect(await (await otlp(origin)).send(shipment(['one']), never)).toMatchObject({
-      kind: 'partial',
-      refused: [{ index: 0, reason: 'the receiver answered 500 Internal Server Error' }],
-    });
-  });
+  test.each([408, 500, 501])(
+    '%i may not be tried again, not in parts either: all of the request is refused',
+    async (status) => {
+      const { origin, received } = await receiver((response) => response.writeHead(status).end());
+      const reason = expect.stringContaining(`the receiver answered ${status}`);
+      expect(await (await otlp(origin)).send(shipment(['one', 'two']), never)).toEqual({
+        kind: 'partial',
+        refused: [0, 1].map((index) => ({ index, reason })),
+        retry: [],
+        reason: '',
+        uncertain: false,
+      });
+      expect(received).toHaveLength(1);
+    },
+  );
 });
 
 test('a request is of 4 MB at most', async () => {
