@@ -9,7 +9,7 @@ export interface Difference {
 export function differences(before: unknown, after: unknown, path: readonly string[] = []): Difference[] {
   if (isObject(before) && isObject(after)) {
     const names = new Set([...Object.keys(before), ...Object.keys(after)]);
-    return [...names].flatMap((name) => differences(before[name], after[name], [...path, name]));
+    return [...names].flatMap((name) => differences(own(before, name), own(after, name), [...path, name]));
   }
   return JSON.stringify(before) === JSON.stringify(after) ? [] : [{ path, before, after }];
 }
@@ -21,6 +21,11 @@ export function pathText(path: readonly string[]): string {
       /^[\w-]+$/.test(name) ? `${text}${text === '' ? '' : '.'}${name}` : `${text}[${JSON.stringify(name)}]`,
     '',
   );
+}
+
+/** Never what an object inherits: names are foreign. */
+function own(object: Readonly<Record<string, unknown>>, name: string): unknown {
+  return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

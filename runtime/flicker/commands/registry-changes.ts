@@ -124,7 +124,7 @@ export function withValues(
   values: readonly string[],
   file: string | undefined,
 ): Change {
-  const entry = now.sources[source];
+  const entry = Object.hasOwn(now.sources, source) ? now.sources[source] : undefined;
   if (!entry) {
     const names = Object.keys(now.sources).join(', ');
     throw new OperatorError(`there is no source "${source}"; there ${names ? `are: ${names}` : 'is none'}`);
@@ -154,9 +154,11 @@ export function withValues(
 
 /** Starts an API source again at a time: pages and ids of before mean nothing then. */
 function setWatermark(state: FlickerState, source: string, value: string): string[] {
-  const time = /^\d+$/.test(value) ? Number(value) : Date.parse(value);
-  if (!Number.isFinite(time)) {
-    throw new SettingsError('bad usage', [`watermark=${value}: expected a time such as 2026-01-31T12:00:00Z`]);
+  const time = watermarkOf(value);
+  if (time === undefined) {
+    throw new SettingsError('bad usage', [
+      `watermark=${value}: expected a time such as 2026-01-31T12:00:00Z, or milliseconds since 1970`,
+    ]);
   }
   const entry = state.sources[source];
   if (!entry) return [];
@@ -168,6 +170,15 @@ function setWatermark(state: FlickerState, source: string, value: string): strin
   return time < from
     ? [`${source}: ${againText(from, time)}`]
     : [`${source}: events of ${durationText(time - from)}, from ${iso(from)} to ${iso(time)}, will NOT be shipped`];
+}
+
+/** Milliseconds of before 1973 are seconds that somebody meant. */
+const LEAST_MS = 1e11;
+
+function watermarkOf(value: string): number | undefined {
+  const ms = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+  const time = new Date(/^\d{4}-\d\d-\d\d/.test(value) ? value : ms).getTime();
+  return Number.isNaN(time) || ms < LEAST_MS ? undefined : time;
 }
 
 function setInPosition(state: FlickerState, source: string, key: string, value: string): void {
