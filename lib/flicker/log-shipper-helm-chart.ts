@@ -35,6 +35,7 @@ export interface LogShipperHelmProps extends LogShipperChartProps {
 }
 
 const text: HelmObject = { type: 'string' };
+const filled: HelmObject = { type: 'string', minLength: 1 };
 const object = (properties: HelmObject): HelmObject => ({
   type: 'object',
   properties,
@@ -106,7 +107,7 @@ export function logShipperHelmChart(props: LogShipperHelmProps): Record<string, 
     values.image = {
       description: 'The image that holds the program. A digest wins over the tag.',
       default: { repository, tag, digest },
-      schema: object({ repository: text, tag: text, digest: text }),
+      schema: object({ repository: filled, tag: text, digest: text }),
     };
     places.push({
       type: 'text',
@@ -143,7 +144,7 @@ export function logShipperHelmChart(props: LogShipperHelmProps): Record<string, 
         key,
         clusterId: variable(flickerSettings.clusterId.env),
       },
-      schema: object({ bucket: text, key: text, clusterId: text }),
+      schema: object({ bucket: filled, key: filled, clusterId: filled }),
     };
     places.push({
       type: 'text',
@@ -159,7 +160,7 @@ export function logShipperHelmChart(props: LogShipperHelmProps): Record<string, 
     values.aws = {
       description: 'How AWS, or what stands for it, is reached.',
       default: Object.fromEntries(Object.entries(aws).map(([name, env]) => [name, variable(env)])),
-      schema: object(Object.fromEntries(Object.keys(aws).map((name) => [name, text]))),
+      schema: object(Object.fromEntries(Object.keys(aws).map((name) => [name, filled]))),
     };
     for (const [name, env] of Object.entries(aws)) setVariable(env, `aws.${name}`);
 
@@ -178,7 +179,9 @@ export function logShipperHelmChart(props: LogShipperHelmProps): Record<string, 
           field(...container, 'env', indexOf(name), 'valueFrom', 'secretKeyRef'),
         ]),
       ),
-      schema: object(Object.fromEntries(Object.keys(secrets).map((name) => [name, object({ name: text, key: text })]))),
+      schema: object(
+        Object.fromEntries(Object.keys(secrets).map((name) => [name, object({ name: filled, key: filled })])),
+      ),
     };
     for (const name of Object.keys(secrets)) {
       const path = [...container, 'env', indexOf(name), 'valueFrom', 'secretKeyRef'];
@@ -243,7 +246,7 @@ export function logShipperHelmChart(props: LogShipperHelmProps): Record<string, 
     values.bundle = {
       description: 'Where the bundle of the program is copied from, its SHA-256, and the image that copies it.',
       default: { url: variable(url, bundle), sha256: variable(sha256, bundle), image: field(...bundle, 'image') },
-      schema: object({ url: text, sha256: text, image: text }),
+      schema: object({ url: filled, sha256: filled, image: filled }),
     };
     setVariable(url, 'bundle.url', bundle);
     setVariable(sha256, 'bundle.sha256', bundle);

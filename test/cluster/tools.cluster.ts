@@ -109,6 +109,7 @@ describe('a release', () => {
       /additional properties 'destinatoin' not allowed/,
     ],
     ['a value of another type', 'resources.limits=1', /resources\/limits/],
+    ['no bucket', 'registry.bucket=', /registry\/bucket/],
     ['a second pod without ha', 'replicas=2', /replicas.*maximum: got 2, want 1/],
     ['ha in a chart without', 'config.ha=true', /config\/ha/],
   ])('refuses %s', (_, set, problem) => {
