@@ -21,7 +21,7 @@ export function shipperEndpoints(config: FlickerConfig): ShipperEndpoints {
   mapStrings(config, '', (text, key) => {
     const endpoint = endpointOf(text);
     if (endpoint) add(endpoint);
-    else if (/(^|\.)(endpoint|url)$/.test(key) && text.startsWith('${')) unknown.push(key);
+    else if (/(^|\.)(endpoint|url)$/.test(key) && text.includes('${')) unknown.push(key);
     return text;
   });
   for (const to of usedDestinations(config)) {
@@ -38,5 +38,7 @@ export function endpointOf(text: string): ShipperEndpoint | undefined {
   const [, scheme = '', host = '', port] =
     /^(https?):\/\/(?:[^/?#@]*@)?([^/?#]*?)(?::(\d+))?(?:[/?#]|$)/.exec(text) ?? [];
   const standard = schemePorts[scheme];
-  return standard === undefined ? undefined : { host, port: port ? Number(port) : standard, protocol: 'TCP' };
+  // A port that is filled in later is not the scheme's.
+  if (standard === undefined || host.includes(':${')) return undefined;
+  return { host, port: port ? Number(port) : standard, protocol: 'TCP' };
 }

@@ -305,6 +305,14 @@ describe('errors', () => {
       'egress of okta: got nothing, and destination.endpoint is known only when the program starts',
     ],
     [
+      'a port to come',
+      {
+        config: plainConfig({ destination: { type: 'http', endpoint: 'https://logs.example.com:${PORT}/' } }),
+        secrets: { PORT: { name: 'a', key: 'b' } },
+      },
+      'egress of okta: got nothing, and destination.endpoint is known only when the program starts',
+    ],
+    [
       'an unknown key',
       { config: Object({ ...plainConfig(), retri: {} }) },
       'unknown key "retri", did you mean "retry"?',
