@@ -26,11 +26,13 @@ const FIELDS = ',"fields":{';
 export function withFields(members: object, records: Records, index: number, fields: ShippedRecord['fields']): string {
   const json = JSON.stringify(members);
   if (fields === undefined) return json;
+  const head = json.slice(0, -1);
+  const rounded = JSON.stringify(fields);
+  if (!/\d{16}/.test(rounded)) return `${head},"fields":${rounded}}`;
+  // Longer numbers than JavaScript keeps stay as they were written. They come last; quotes within a text are escaped, and
+  // no member before them is an object of that name.
   const record = records.record(index).toString();
-  // They come last. Quotes within a text are escaped, and no member before them is an object of that name.
-  const written = record.slice(record.indexOf(FIELDS));
-  // Longer numbers than JavaScript keeps stay as they were written; else one of two equal keys is enough.
-  return json.slice(0, -1) + (/\d{16}/.test(written) ? written : `,"fields":${JSON.stringify(fields)}}`);
+  return head + record.slice(record.indexOf(FIELDS));
 }
 
 /** All records of a batch, decoded. */
