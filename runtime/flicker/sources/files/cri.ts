@@ -1,6 +1,3 @@
-import { realpath } from 'node:fs/promises';
-import { errorCode } from '../../../core/errors';
-
 /** What stands before the text of a line that a container runtime wrote. */
 export interface CriHeader {
   readonly time: string;
@@ -27,9 +24,9 @@ export function criHeader(bytes: Buffer, start: number, end: number): CriHeader 
 const podLog = /\/([^/_]+)_([^/_]+)_([^/_]+)\/([^/]+)\/\d+\.log$/;
 const containerLog = /\/([^/_]+)_([^/_]+)_([^/_]+)-[0-9a-f]{64}\.log$/;
 
-/** Whose log a file of a node is, by its path; links of `/var/log/containers` are followed. */
-export async function criAttributes(path: string): Promise<Record<string, string>> {
-  const pod = podLog.exec(path) ?? podLog.exec(await target(path));
+/** Whose log a file of a node is, by its path. */
+export function criAttributes(path: string): Record<string, string> {
+  const pod = podLog.exec(path);
   if (pod) {
     const [, namespace = '', name = '', uid = '', container = ''] = pod;
     return { ...podAttributes(namespace, name, container), 'k8s.pod.uid': uid };
@@ -43,12 +40,3 @@ const podAttributes = (namespace: string, name: string, container: string) => ({
   'k8s.pod.name': name,
   'k8s.container.name': container,
 });
-
-async function target(path: string): Promise<string> {
-  try {
-    return await realpath(path);
-  } catch (error) {
-    if (errorCode(error) === '') throw error;
-    return path; // it is gone, or may not be looked at: its name has to do
-  }
-}

@@ -83,7 +83,7 @@ export class Reader {
     if (!chunk) return { ...nothing, state: 'drained' };
     const whole = chunk.end < this.buffer.length;
     const part = { bytes: this.buffer, base: chunk.base, end: chunk.end };
-    const { at, read, filtered, refused, streams } = await this.add(tail, builder, part, chunk.at, whole);
+    const { at, read, filtered, refused, streams } = this.add(tail, builder, part, chunk.at, whole);
     const moved = at > chunk.at;
     const advanced = moved || read > 0;
     chunk.at = at;
@@ -105,18 +105,18 @@ export class Reader {
     return this.format ? LARGEST_EVENT_CHUNK : LARGEST_CHUNK;
   }
 
-  private async add(
+  private add(
     tail: Tail,
     builder: BatchBuilder,
     chunk: Chunk,
     from: number,
     whole: boolean,
-  ): Promise<EventsAdded> {
+  ): EventsAdded {
     const { format, transform } = this;
     const frame = frameOf(tail, this.context.includeId);
     const final = tail.final && whole;
     if (!format) return { ...addLines(builder, frame, transform, chunk, from, final), streams: {} };
-    tail.attributes ??= format.cri ? await criAttributes(tail.path) : {};
+    tail.attributes ??= format.cri ? criAttributes(tail.path) : {};
     const file = { frame, streams: tail.streams, attributes: tail.attributes };
     const endsHere = final ? () => true : whole ? this.timeOut(tail, chunk, format) : this.overflow(chunk, from);
     return addEvents(builder, format, file, chunk, from, final, endsHere);
