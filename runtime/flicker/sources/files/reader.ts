@@ -105,13 +105,7 @@ export class Reader {
     return this.format ? LARGEST_EVENT_CHUNK : LARGEST_CHUNK;
   }
 
-  private add(
-    tail: Tail,
-    builder: BatchBuilder,
-    chunk: Chunk,
-    from: number,
-    whole: boolean,
-  ): EventsAdded {
+  private add(tail: Tail, builder: BatchBuilder, chunk: Chunk, from: number, whole: boolean): EventsAdded {
     const { format, transform } = this;
     const frame = frameOf(tail, this.context.includeId);
     const final = tail.final && whole;
