@@ -120,7 +120,7 @@ function spillCalls(bucket: string, prefix: string): AwsCall[] {
       operation: 'ListObjectsV2',
       action: 's3:ListBucket',
       resource: { type: 's3-list', bucket, prefix: `${prefix}*` },
-      why: 'lets S3 answer 404 instead of 403 for a spilled batch that was deleted',
+      why: 'tells a spilled batch that was deleted from one that may not be read',
     },
   ];
 }
@@ -170,7 +170,7 @@ export function flickerCalls(config: FlickerConfig, registry: string | undefined
         operation: 'ListObjectsV2',
         action: 's3:ListBucket',
         resource: { type: 's3-list', bucket, prefix: `${prefix}*` },
-        why: 'lets S3 answer 404 instead of 403 for an object that does not exist yet',
+        why: 'tells an object that does not exist yet from one that may not be read',
       },
     );
   }

@@ -1,4 +1,4 @@
-import { GetObjectCommand, ListObjectVersionsCommand, type S3Client } from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { OperatorError } from './operate';
 import { failureOf, unpack } from './s3-store';
 
@@ -19,7 +19,8 @@ export interface History {
   read(version: StoredVersion, signal: AbortSignal): Promise<Uint8Array>;
 }
 
-export function createS3History(client: S3Client, bucket: string, key: string): History {
+export async function createS3History(client: S3Client, bucket: string, key: string): Promise<History> {
+  const { GetObjectCommand, ListObjectVersionsCommand } = await import('@aws-sdk/client-s3');
   const explained = async <T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> => {
     try {
       return await call();

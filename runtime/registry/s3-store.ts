@@ -1,11 +1,6 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
-import {
-  GetObjectCommand,
-  ListObjectVersionsCommand,
-  PutObjectCommand,
-  S3ServiceException,
-  type S3Client,
-} from '@aws-sdk/client-s3';
+import { isNativeError } from 'node:util/types';
+import type { S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import type { RegistryLayout } from '../../contract/registry';
 import type { BesideReply, ObjectStore, ReadReply, WriteCondition, WriteReply } from './store';
 
@@ -37,6 +32,7 @@ export async function createS3Store({
       `the registry's S3 client must have maxAttempts 1, got ${attempts}: conditional writes are retried above it`,
     );
   }
+  const { GetObjectCommand, ListObjectVersionsCommand, PutObjectCommand } = await import('@aws-sdk/client-s3');
   const { key, prefix } = layout;
   const put = (to: string, body: Uint8Array, condition: WriteCondition, abortSignal: AbortSignal) => {
     const packed = body.length >= GZIP_FROM_BYTES;
@@ -192,8 +188,13 @@ function writeReplyOf({ status, code, reason, kind }: Failure): WriteReply {
   return { kind: refused ? 'failed' : 'unknown', reason };
 }
 
+/** Without the client's own class, which would load the client. */
+const isAnswer = (error: unknown): error is S3ServiceException => isNativeError(error) && '$fault' in error;
+
+const ELSEWHERE = ', the bucket is in another region: name that';
+
 export function failureOf(error: unknown, signal: AbortSignal): Failure {
-  if (error instanceof S3ServiceException) {
+  if (isAnswer(error)) {
     const status = error.$metadata.httpStatusCode;
     const headers = error.$response?.headers ?? {};
     return {
@@ -201,7 +202,7 @@ export function failureOf(error: unknown, signal: AbortSignal): Failure {
       status,
       code: error.name,
       deleteMarker: headers['x-amz-delete-marker'] === 'true',
-      reason: `S3 answered ${status ?? 'something unreadable'} ${error.name}`,
+      reason: `S3 answered ${status ?? 'something unreadable'} ${error.name}${status === 301 ? ELSEWHERE : ''}`,
     };
   }
   const cause: unknown = signal.aborted ? signal.reason : error;

@@ -3,7 +3,8 @@ import { dirname, join, basename } from 'node:path';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
 import { errorCode } from '../../core/errors';
-import { awsFailure, limited } from '../destinations/aws-request';
+import { limited } from '../destinations/aws-request';
+import { isMissing } from '../destinations/s3-missing';
 import { safeName } from '../destinations/safe-name';
 import { writeWhole } from './dead-letters';
 
@@ -74,7 +75,7 @@ function objects(bucket: string, prefix: string, s3: () => Promise<S3Client>): S
         });
       } catch (error) {
         signal.throwIfAborted();
-        if (awsFailure(error, 'S3').code === 'NoSuchKey') return undefined;
+        if (await isMissing(client, bucket, `${prefix}${key}`, error, signal)) return undefined;
         throw error;
       }
     },

@@ -4,6 +4,7 @@ import { readRecords, type Records } from '../batch';
 import { RecoverError, type Answer, type Destination, type Shipment } from '../destination';
 import type { StateChange } from '../state';
 import { isTransient, limited, awsFailure } from './aws-request';
+import { isMissing } from './s3-missing';
 import {
   batchOf,
   buildObject,
@@ -45,7 +46,7 @@ export async function createS3Destination(
       );
       return found.Metadata ?? {};
     } catch (error) {
-      if (!signal.aborted && awsFailure(error, 'S3').status === 404) return undefined;
+      if (!signal.aborted && (await isMissing(client, bucket, key, error, signal))) return undefined;
       throw error;
     }
   }
@@ -182,8 +183,8 @@ export async function createS3Destination(
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof RecoverError) throw error;
+        if (await isMissing(client, bucket, key, error, signal)) continue;
         const failure = awsFailure(error, 'S3');
-        if (failure.status === 404) continue;
         throw new RecoverError(
           `cannot read s3://${bucket}/${key}: ${failure.reason}${hint(failure.status)}`,
           !isTransient(failure),
@@ -198,6 +199,6 @@ export async function createS3Destination(
 
 function hint(status: number | undefined): string {
   if (status === 403) return '; check that the role may put, get and list below the prefix';
-  if (status === 404) return '; check the name and the region of the bucket';
+  if (status === 404 || status === 301) return '; check the name and the region of the bucket';
   return '';
 }

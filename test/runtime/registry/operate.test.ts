@@ -204,7 +204,7 @@ test('the history lists what S3 keeps, newest first, over pages, deletions too, 
   world.put({ n: 4 });
   world.s3.put(`${KEY}.bak`, Buffer.from('{}'));
   world.s3.put(`${KEY}.bak`, Buffer.from('[]'));
-  const history = createS3History(world.client, 'state', KEY);
+  const history = await createS3History(world.client, 'state', KEY);
   const { signal } = new AbortController();
   const seen: string[] = [];
   for await (const version of history.versions(signal)) {

@@ -22,6 +22,8 @@ export interface FakeS3 {
   readonly requests: string[];
   /** Consumed one a request; `undefined` means none. */
   readonly faults: (Fault | undefined)[];
+  /** False: an object that is not there is answered 403, as to who may not list all of the bucket. */
+  tellsMissing: boolean;
   close(): Promise<void>;
 }
 
@@ -38,10 +40,13 @@ export async function fakeS3(): Promise<FakeS3> {
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const key = decodeURIComponent((request.url ?? '').slice(1).split('?')[0] ?? '');
-      requests.push(`${request.method} ${key}`);
+      const query = new URL(request.url ?? '/', 'http://s3').searchParams;
+      const prefix = query.get('prefix');
+      requests.push(prefix === null ? `${request.method} ${key}` : `LIST ${key}${prefix}`);
       const fault = faults.shift();
       if (fault === 'drop-before') return void request.socket.destroy();
       if (typeof fault === 'object') return failure(response, fault.status, fault.code);
+      if (prefix !== null) return list(response, key, prefix);
       answer(request, key, Buffer.concat(chunks), fault === 'drop-after' ? undefined : response);
       if (fault === 'drop-after') request.socket.destroy();
     });
@@ -58,7 +63,10 @@ export async function fakeS3(): Promise<FakeS3> {
       objects.set(key, { body, headers: Object.fromEntries(headers.map(([name, value]) => [name, String(value)])) });
       return void response?.setHeader('etag', '"e"').end();
     }
-    if (!found) return failure(response, 404, request.method === 'HEAD' ? '' : 'NoSuchKey');
+    if (!found) {
+      const [status, code] = fake.tellsMissing ? [404, 'NoSuchKey'] : [403, 'AccessDenied'];
+      return failure(response, status, request.method === 'HEAD' ? '' : code);
+    }
     const range = /^bytes=(\d+)-$/.exec(request.headers.range ?? '');
     const part = range ? found.body.subarray(Number(range[1])) : found.body;
     for (const [name, value] of Object.entries(found.headers)) response?.setHeader(name, value);
@@ -70,6 +78,12 @@ export async function fakeS3(): Promise<FakeS3> {
     response?.end(request.method === 'HEAD' ? undefined : part);
   }
 
+  function list(response: ServerResponse, bucket: string, prefix: string): void {
+    const keys = [...objects.keys()].filter((key) => key.startsWith(`${bucket}${prefix}`)).sort();
+    const found = keys.slice(0, 1).map((key) => `<Contents><Key>${key.slice(bucket.length)}</Key></Contents>`);
+    response.setHeader('content-type', 'application/xml').end(`<ListBucketResult>${found.join('')}</ListBucketResult>`);
+  }
+
   const port = await listen(server);
   const client = new S3Client({
     endpoint: `http://127.0.0.1:${port}`,
@@ -79,17 +93,19 @@ export async function fakeS3(): Promise<FakeS3> {
     credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
     requestChecksumCalculation: 'WHEN_REQUIRED',
   });
-  return {
+  const fake: FakeS3 = {
     client,
     objects,
     requests,
     faults,
+    tellsMissing: true,
     close: () => {
       client.destroy();
       server.closeAllConnections();
       return new Promise((resolve) => server.close(() => resolve()));
     },
   };
+  return fake;
 }
 
 function failure(response: ServerResponse | undefined, status: number, code: string): void {

@@ -18,6 +18,7 @@ beforeEach(() => {
   s3.objects.clear();
   s3.requests.length = 0;
   s3.faults.length = 0;
+  s3.tellsMissing = true;
 });
 
 const make = (settings: object = {}, clusterId: string | undefined = 'prod/okta'): Promise<Destination> =>
@@ -199,6 +200,16 @@ describe('recover', () => {
       'HEAD archive/logs/app/000000000007.jsonl',
       'HEAD archive/logs/app/000000000007.jsonl.gz',
     ]);
+  });
+
+  test('looks into the list where S3 answers 403 for what is not there', async () => {
+    s3.tellsMissing = false;
+    await write(5, 6);
+    s3.objects.set('archive/logs/app/000000000007.jsonl.gz2', { body: Buffer.alloc(0), headers: {} });
+    const to = await make();
+    expect(await to.recover?.('app', 5, never)).toEqual(changes(5, 6));
+    expect(await to.read?.('app', 7, never)).toBeUndefined();
+    expect(s3.requests).toContain('LIST archive/logs/app/000000000007.jsonl.gz');
   });
 
   test.each([1, 2, 3, 40])('adopts %i objects in order', async (count) => {
