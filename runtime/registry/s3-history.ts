@@ -1,6 +1,11 @@
 import type { S3Client } from '@aws-sdk/client-s3';
+import { systemClock } from '../core/clock';
 import { OperatorError } from './operate';
 import { failureOf, unpack } from './s3-store';
+import { withTimeout } from './timing';
+
+/** Longest time for one request: a version may be large, and no shipper waits for it. */
+const TIMEOUT_MS = 60_000;
 
 /** One version of an object, as S3 lists it. */
 export interface StoredVersion {
@@ -21,9 +26,9 @@ export interface History {
 
 export async function createS3History(client: S3Client, bucket: string, key: string): Promise<History> {
   const { GetObjectCommand, ListObjectVersionsCommand } = await import('@aws-sdk/client-s3');
-  const explained = async <T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> => {
+  const explained = async <T>(signal: AbortSignal, call: (limit: AbortSignal) => Promise<T>): Promise<T> => {
     try {
-      return await call();
+      return await withTimeout(systemClock, TIMEOUT_MS, signal, call);
     } catch (error) {
       const { kind, reason } = failureOf(error, signal);
       const needs = kind === 'denied' ? '; it needs s3:ListBucketVersions and s3:GetObjectVersion' : '';
@@ -32,11 +37,11 @@ export async function createS3History(client: S3Client, bucket: string, key: str
   };
 
   return {
-    async *versions(abortSignal) {
+    async *versions(signal) {
       let from: { KeyMarker?: string; VersionIdMarker?: string } = {};
       for (;;) {
         const command = new ListObjectVersionsCommand({ Bucket: bucket, Prefix: key, ...from });
-        const page = await explained(abortSignal, () => client.send(command, { abortSignal }));
+        const page = await explained(signal, (abortSignal) => client.send(command, { abortSignal }));
         const found = [
           ...(page.Versions ?? []).map((entry) => ({ ...entry, deleted: false })),
           ...(page.DeleteMarkers ?? []).map((entry) => ({ ...entry, deleted: true })),
@@ -55,8 +60,8 @@ export async function createS3History(client: S3Client, bucket: string, key: str
       }
     },
 
-    read: ({ id }, abortSignal) =>
-      explained(abortSignal, async () => {
+    read: ({ id }, signal) =>
+      explained(signal, async (abortSignal) => {
         const answer = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key, VersionId: id }), {
           abortSignal,
         });

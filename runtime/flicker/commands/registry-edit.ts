@@ -89,10 +89,10 @@ const AGO = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 /** A time, or how long ago it was. @throws SettingsError */
 export function timeOf(text: string, now: number): number {
   const [, count, unit] = /^(\d+)([smhd])$/.exec(text) ?? [];
-  if (count !== undefined && (unit === 's' || unit === 'm' || unit === 'h' || unit === 'd')) {
-    return now - Number(count) * AGO[unit];
-  }
-  const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  const ago = unit === 's' || unit === 'm' || unit === 'h' || unit === 'd' ? Number(count) * AGO[unit] : undefined;
+  const told = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  // Beyond what a date can be there is no time either.
+  const time = new Date(ago === undefined ? told : now - ago).getTime();
   if (Number.isNaN(time)) {
     throw new SettingsError('bad usage', [
       `--to ${text}: expected a time such as 2026-01-31T12:00:00Z, or 90m, 12h, 2d`,

@@ -1,5 +1,6 @@
 import {
   deadLetterLocation,
+  flickerEvents,
   flickerProcessSchema,
   flickerSettings,
   parseSettings,
@@ -96,13 +97,18 @@ export interface ListedLetter extends StoredLetter {
   readonly letter: Letter;
 }
 
-/** Letters with what is in them, newest first: all, or those of one source. */
+/** Letters with what is in them, newest first: all, or those of one source. What is no letter is told of and left out. */
 export async function listLetters(desk: DlqDesk, source: string | undefined, limit: number): Promise<ListedLetter[]> {
   const found: ListedLetter[] = [];
   for (const stored of await desk.store.list()) {
     if (found.length >= limit) break;
-    const letter = await readLetter(desk, stored.name);
-    if (source === undefined || letter.source === source) found.push({ ...stored, letter });
+    try {
+      const letter = await readLetter(desk, stored.name);
+      if (source === undefined || letter.source === source) found.push({ ...stored, letter });
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error;
+      desk.log.error(flickerEvents.failed, `left out: ${error.message}`);
+    }
   }
   return found;
 }

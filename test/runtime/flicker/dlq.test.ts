@@ -161,6 +161,17 @@ test('of several destinations the one that refused them gets them, unless anothe
   expect(received.at(-1)).toMatchObject({ line: 'e', url: '/first' });
 });
 
+test('a file that is none is told of and left; the others are listed and sent', async () => {
+  writeFileSync(join(place(), 'app', `${'0'.repeat(40)}.jsonl`), '{"event":');
+  const { code, out, err } = await dlq('list');
+  expect([code, out.trim().split('\n').length]).toEqual([0, 4]);
+  expect(err).toMatch(/left out: app\/0{40}\.jsonl in .* is no file of dead letters/);
+  status = () => 200;
+  expect((await dlq('replay', '--source', 'app', '--yes')).code).toBe(0);
+  expect(received.map(({ line }) => line).sort()).toEqual(['a', 'b', 'poison']);
+  expect(readdirSync(join(place(), 'app'))).toEqual([`${'0'.repeat(40)}.jsonl`]);
+});
+
 test('without letters nothing is there to list', async () => {
   rmSync(place(), { recursive: true });
   expect((await dlq('list')).out).toContain('no dead letters in');

@@ -85,6 +85,7 @@ test.each([
   [['history'], 'local file, and those have no history', 1],
   [['rewind', '--to', '1h', '--yes'], 'local file, and those have no history', 1],
   [['rewind', '--to', 'yesterday'], 'expected a time such as', 2],
+  [['rewind', '--to', '99999999999999999999s'], 'expected a time such as', 2],
   [['import', '/nowhere'], 'cannot read /nowhere', 2],
   [['show', '--registry-file', 's3://bucket'], 'expected s3://bucket/key or a path', 2],
   [['copy', 'a.json', 'b.json', '--yes'], 'there is no registry at', 1],
