@@ -128,9 +128,10 @@ async function adoptOfCluster(
 }
 
 /** Lists what is not listed yet. */
-function list(state: FlickerState, taken: readonly SpillEntry[], known = state.spill ?? []): void {
-  const keys = new Set(known.map(({ key }) => key));
-  state.spill = [...(state.spill ?? []), ...taken.filter(({ key }) => !keys.has(key))];
+function list(state: FlickerState, taken: readonly SpillEntry[]): void {
+  const listed = state.spill ?? [];
+  const keys = new Set(listed.map(({ key }) => key));
+  state.spill = [...listed, ...taken.filter(({ key }) => !keys.has(key))];
 }
 
 const eventsOf = (entries: readonly SpillEntry[]) => entries.reduce((sum, { events }) => sum + events, 0);
@@ -140,8 +141,8 @@ async function adopt(options: AdoptOptions, key: string, signal: AbortSignal): P
   const store = await createS3Store({ client: await s3(), bucket, layout: layoutOfKey(key) });
   const found = await readRegistry(store, options, signal);
   if (!found || !readState(found.state).spill?.some(sends)) return;
-  const listed = state.spill ?? [];
-  if (listed.length >= MAX_SPILLED) throw new Error(`${listed.length} batches wait here already`);
+  const waiting = state.spill?.length ?? 0;
+  if (waiting >= MAX_SPILLED) throw new Error(`${waiting} batches wait here already`);
 
   const registry = await takeOver(store, found.lease, options, signal);
   if (!registry) return;
@@ -149,7 +150,7 @@ async function adopt(options: AdoptOptions, key: string, signal: AbortSignal): P
   try {
     const { spill = [] } = theirs;
     const taken = spill.filter(sends);
-    list(state, taken, listed);
+    list(state, taken);
     await commits.commit(signal);
     theirs.spill = spill.filter((entry) => !sends(entry));
     const events = eventsOf(taken);

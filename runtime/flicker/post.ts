@@ -97,7 +97,7 @@ export class Post {
 
   /** The positions as they are now, while the lease is held. */
   get state(): FlickerState | undefined {
-    return this.#current?.state;
+    return this.term?.state;
   }
 
   /** The same, and what saves them. */

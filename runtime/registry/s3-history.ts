@@ -1,5 +1,5 @@
 import type { S3Client } from '@aws-sdk/client-s3';
-import { systemClock } from '../core/clock';
+import type { Clock } from '../core/clock';
 import { OperatorError } from './operate';
 import { failureOf, unpack } from './s3-store';
 import { withTimeout } from './timing';
@@ -24,17 +24,18 @@ export interface History {
   read(version: StoredVersion, signal: AbortSignal): Promise<Uint8Array>;
 }
 
-export async function createS3History(client: S3Client, bucket: string, key: string): Promise<History> {
+export async function createS3History(client: S3Client, bucket: string, key: string, clock: Clock): Promise<History> {
   const { GetObjectCommand, ListObjectVersionsCommand } = await import('@aws-sdk/client-s3');
-  const explained = async <T>(signal: AbortSignal, call: (limit: AbortSignal) => Promise<T>): Promise<T> => {
-    try {
-      return await withTimeout(systemClock, TIMEOUT_MS, signal, call);
-    } catch (error) {
-      const { kind, reason } = failureOf(error, signal);
-      const needs = kind === 'denied' ? '; it needs s3:ListBucketVersions and s3:GetObjectVersion' : '';
-      throw new OperatorError(`cannot read the history of s3://${bucket}/${key}: ${reason}${needs}`);
-    }
-  };
+  const explained = <T>(signal: AbortSignal, call: (limit: AbortSignal) => Promise<T>): Promise<T> =>
+    withTimeout(clock, TIMEOUT_MS, signal, async (limit) => {
+      try {
+        return await call(limit);
+      } catch (error) {
+        const { kind, reason } = failureOf(error, limit);
+        const needs = kind === 'denied' ? '; it needs s3:ListBucketVersions and s3:GetObjectVersion' : '';
+        throw new OperatorError(`cannot read the history of s3://${bucket}/${key}: ${reason}${needs}`);
+      }
+    });
 
   return {
     async *versions(signal) {

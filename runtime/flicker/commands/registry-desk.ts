@@ -78,7 +78,7 @@ export async function openDesktop(location: string, options: DesktopOptions): Pr
     signal: new AbortController().signal,
     store: await registryStore(location, systemClock, s3),
     history: async () => {
-      if (place) return createS3History(await s3(), place.bucket, layoutOfKey(place.key).key);
+      if (place) return createS3History(await s3(), place.bucket, layoutOfKey(place.key).key, systemClock);
       throw new OperatorError(
         `${location} is a local file, and those have no history; only a versioned bucket keeps one`,
       );

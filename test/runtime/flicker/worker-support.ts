@@ -1,3 +1,4 @@
+import { Stopping } from '../../../runtime/core/lifecycle';
 import type { RetryConfig } from '../../../contract/flicker';
 import { SimProcess, VirtualTime } from '../../../dev/sim/time';
 import type { BatchBuilder } from '../../../runtime/flicker/batch';
@@ -220,4 +221,13 @@ export class Bench {
     }
     return undefined;
   }
+}
+
+/** The answer of a destination that is down. */
+export const down = { kind: 'retry', reason: 'nobody answers', uncertain: false } as const;
+
+/** What a SIGTERM does. */
+export async function stop(bench: Bench, running: Promise<void>): Promise<void> {
+  bench.drain.abort(new Stopping('SIGTERM'));
+  await bench.ended(running);
 }

@@ -204,7 +204,7 @@ test('the history lists what S3 keeps, newest first, over pages, deletions too, 
   world.put({ n: 4 });
   world.s3.put(`${KEY}.bak`, Buffer.from('{}'));
   world.s3.put(`${KEY}.bak`, Buffer.from('[]'));
-  const history = await createS3History(world.client, 'state', KEY);
+  const history = await createS3History(world.client, 'state', KEY, world.process.clock);
   const { signal } = new AbortController();
   const seen: string[] = [];
   for await (const version of history.versions(signal)) {
@@ -215,6 +215,20 @@ test('the history lists what S3 keeps, newest first, over pages, deletions too, 
   expect(seen).toEqual(['3: {"n":4}', '3: deleted', '2: {"n":3}', '1: {"n":2}', '0: {"n":1}']);
   world.s3.mayListVersions = false;
   await expect(history.versions(signal).next()).rejects.toThrow(/AccessDenied; it needs s3:ListBucketVersions/);
+});
+
+test('a request for the history that is not answered ends, and says so', async () => {
+  const world = new World();
+  const silent = createSimClient(
+    (_, signal) =>
+      new Promise((_resolve, reject) => signal?.addEventListener('abort', () => reject(new Error('aborted')))),
+  );
+  const history = await createS3History(silent, 'state', KEY, world.process.clock);
+  const asked = history.versions(new AbortController().signal).next();
+  const told = expect(asked).rejects.toThrow('cannot read the history of s3://state/');
+  await world.time.run(61_000);
+  await told;
+  await expect(asked).rejects.toThrow('no answer within 60000 ms');
 });
 
 test('differences name the smallest values that differ', () => {

@@ -46,7 +46,7 @@ class Past {
       random: () => 0,
       signal: this.signal,
       store: await world.store(),
-      history: () => createS3History(world.client, 'state', KEY),
+      history: () => createS3History(world.client, 'state', KEY, world.process.clock),
       spill: {
         put: () => Promise.resolve(),
         get: () => Promise.resolve(undefined),

@@ -84,3 +84,14 @@ export function surroundings() {
     context: { destinationName: 'scripted', retry, clock, log, metrics, random: () => 1, signal: stop.signal },
   };
 }
+
+export const accepted: Answer = { kind: 'accepted' };
+export const refused: Answer = { kind: 'refused', reason: 'answered 400' };
+export const tooLarge: Answer = { kind: 'too-large', reason: 'answered 413' };
+export const blocked: Answer = { kind: 'blocked', reason: 'answered 401' };
+export const retryAnswer = (over: Partial<Extract<Answer, { kind: 'retry' }>> = {}): Answer => ({
+  kind: 'retry',
+  reason: 'answered 503',
+  uncertain: false,
+  ...over,
+});

@@ -320,3 +320,14 @@ export class Life {
 
 export const range = (from: number, to: number): number[] =>
   Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => from + i);
+
+export const MINUTE = 60_000;
+
+/** Lets time pass until something holds. @throws Error when it does not in time */
+export async function until(world: World, done: () => boolean, withinMs = 30 * MINUTE): Promise<void> {
+  if (!(await world.time.run(withinMs, done))) throw new Error(`not within ${withinMs} ms: ${world.saved}`);
+}
+
+/** Whether every destination has so many lines, and the position covers them. */
+export const all = (world: World, count: number) => () =>
+  world.receivers.every((receiver) => world.missing(receiver, count).length === 0) && world.position === count;
